@@ -1,0 +1,1 @@
+"""Roadworthy: from the program where a model was created to certified, reversible production."""

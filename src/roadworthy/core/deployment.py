@@ -1,0 +1,78 @@
+"""What should run, what does run, and the next step between the two: pure decisions."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from roadworthy.core.names import Stage
+from roadworthy.core.values import Document
+
+WorkerState = Literal["starting", "ready", "failed", "stopping", "stopped"]
+
+
+class Deployment(Document):
+    """A model at a stage. ``generation`` grows with each change: compare-and-set on it.
+
+    ``release`` is the number that should answer, ``live`` the one that is routed to now, and
+    ``previous`` the way back, kept warm.
+    """
+
+    model: str
+    stage: Stage
+    generation: int
+    release: int | None
+    live: int | None = None
+    previous: int | None = None
+    workers: int = 1
+    changed: str = ""
+    caller: str = ""
+    reason: str = ""
+
+
+class StageChange(Document):
+    """One line of a deployment's history."""
+
+    model: str
+    stage: Stage
+    generation: int
+    release: int | None
+    replaced: int | None
+    action: Literal["deploy", "promote", "rollback", "retire"]
+    at: str
+    caller: str
+    reason: str
+
+
+class WorkerSpec(Document):
+    """What the agent needs to run workers of a release.
+
+    ``flow`` is the digest of the release: the agent finds its files by it; ``python`` is the
+    interpreter to start.
+    """
+
+    release: str
+    flow: str
+    python: str
+    replicas: int = 1
+    memory_bytes: int | None = None
+    batch_seconds: float = 30.0
+
+
+class Route(Document):
+    """Where requests for a model go."""
+
+    model: str
+    release: str
+    stage: Stage
+
+
+class RoutingTable(Document):
+    """The one document that the agent follows: which workers run and which release answers.
+
+    ``version`` grows with each change. Workers that no route names are kept warm all the same.
+    """
+
+    version: int
+    workers: list[WorkerSpec]
+    routes: list[Route]
+    format: int = 1
