@@ -1,0 +1,69 @@
+"""Operations: what was asked of the control plane and takes steps, resumable at each of them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from roadworthy.core.names import Stage
+from roadworthy.core.release import FlowFile, Lock
+from roadworthy.core.signature import Signature
+from roadworthy.core.values import Document
+
+OperationKind = Literal["deploy", "promote", "verify"]
+OperationState = Literal["running", "done", "failed"]
+OperationStep = Literal["record", "start", "certify", "switch", "route", "ended"]
+
+
+class Progress(Document):
+    """One line of what an operation did: when (UTC, ISO 8601), at which step, what."""
+
+    at: str
+    step: OperationStep
+    message: str
+
+
+class DeployRequest(Document):
+    """A captured flow that is to become a release and run; its blobs are uploaded already.
+
+    ``report`` is the digest of the capture report as JSON, ``checks`` the checks that
+    capture made itself (replay, law, effects).
+    """
+
+    model: str
+    stage: Stage
+    run: str
+    files: list[FlowFile]
+    signature: Signature
+    lock: Lock
+    report: str = ""
+    checks: list[dict[str, Any]] = []
+    notes: str = ""
+    allow_breaking: bool = False
+    workers: int = 1
+
+
+class Operation(Document):
+    """One operation. ``generation`` is the deployment's when it was asked for: if somebody
+    changes the deployment meanwhile, the operation ends and says who did.
+
+    ``since`` is when the present step began (seconds since the epoch); ``release`` the
+    release's name once it has one.
+    """
+
+    id: str
+    kind: OperationKind
+    model: str
+    stage: Stage
+    generation: int
+    caller: str
+    started: str
+    since: float
+    state: OperationState = "running"
+    step: OperationStep = "record"
+    release: str = ""
+    request: DeployRequest | None = None
+    reason: str = ""
+    progress: list[Progress] = []
+    problem: dict[str, Any] | None = None
+    seconds: float = 0.0
+    format: int = 1
