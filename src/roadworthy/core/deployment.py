@@ -76,3 +76,40 @@ class RoutingTable(Document):
     workers: list[WorkerSpec]
     routes: list[Route]
     format: int = 1
+
+
+class WorkerStatus(Document):
+    """One worker process as the agent sees it.
+
+    ``rss_bytes`` is the resident memory, ``cpu_seconds`` user and system time since it
+    started, ``restarts`` how often this place was filled anew, ``error`` why it failed last.
+    """
+
+    id: str
+    release: str
+    flow: str
+    state: WorkerState
+    pid: int | None = None
+    rss_bytes: int = 0
+    cpu_seconds: float = 0.0
+    restarts: int = 0
+    error: str = ""
+    start_seconds: float | None = None
+
+
+class AgentStatus(Document):
+    """What runs on a host. ``applied`` is the version of the table that the gateway follows.
+
+    ``gateway_pid`` is None while no gateway answers; ``at`` is UTC, ISO 8601.
+    """
+
+    agent: str
+    pid: int
+    at: str
+    applied: int
+    workers: list[WorkerStatus]
+    gateway_pid: int | None = None
+    gateway_address: str = ""
+    gateway_restarts: int = 0
+    problems: list[str] = []
+    format: int = 1
