@@ -1,0 +1,299 @@
+"""Frames: what gateway and worker say to each other over a Unix socket.
+
+A frame is a prefix of 16 bytes (length of the rest, magic, length of the header, zero), a
+JSON header padded to 8 bytes, and the buffers of its columns in Arrow's memory layout, each
+padded to 8 bytes. The standard library writes it; NumPy and pyarrow wrap it without a copy.
+
+Types and their buffers, after an optional validity bitmap (bit set: not null):
+``bool`` bitmap · ``int`` int64 · ``float`` float64 · ``datetime`` and ``timedelta`` int64
+microseconds · ``text`` and ``json`` int32 offsets, UTF-8 data.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import sys
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import Any, Optional, Union
+
+VERSION = 1
+MAGIC = b"RWF1"
+PREFIX = struct.Struct("<I4sII")
+MAX_FRAME = 256 * 1024 * 1024
+MAX_ROWS = 10_000_000
+FIXED = {"int": "q", "float": "d", "datetime": "q", "timedelta": "q"}
+TEXTS = ("text", "json")
+
+Buffer = Union[bytes, bytearray, memoryview]
+
+
+class FrameError(Exception):
+    """What was read is not a frame, or what should be written does not fit into one."""
+
+
+class Column:
+    """One column of a frame: a type, a number of rows and views of its buffers."""
+
+    __slots__ = ("buffers", "n", "type", "validity")
+
+    def __init__(
+        self, type: str, n: int, validity: Optional[memoryview], buffers: list[memoryview]
+    ) -> None:
+        self.type = type
+        self.n = n
+        self.validity = validity
+        self.buffers = buffers
+
+    def values(self) -> list[Any]:
+        """The values as Python objects, None where null. Times stay microseconds.
+
+        Raises FrameError where text is not UTF-8.
+        """
+        if self.type == "bool":
+            found: list[Any] = _unpack(self.buffers[0], self.n)
+        elif self.type in FIXED:
+            found = self.buffers[0].cast(FIXED[self.type]).tolist()
+        else:
+            found = self._texts()
+        if self.validity is not None:
+            valid = _unpack(self.validity, self.n)
+            found = [value if ok else None for value, ok in zip(found, valid)]
+        return found
+
+    def _texts(self) -> list[Any]:
+        offsets = self.buffers[0].cast("i").tolist()
+        data = bytes(self.buffers[1])
+        try:
+            if data.isascii():
+                whole = data.decode("ascii")
+                return [whole[a:b] for a, b in zip(offsets, offsets[1:])]
+            return [data[a:b].decode("utf-8") for a, b in zip(offsets, offsets[1:])]
+        except UnicodeDecodeError as error:
+            raise FrameError("a text is not UTF-8: " + str(error)) from None
+
+
+class Frame:
+    """A message: its kind, the id that an answer repeats, columns of ``n`` rows, and more."""
+
+    __slots__ = ("columns", "id", "kind", "meta", "n")
+
+    def __init__(
+        self, kind: str, id: int, n: int, columns: dict[str, Column], meta: dict[str, Any]
+    ) -> None:
+        self.kind = kind
+        self.id = id
+        self.n = n
+        self.columns = columns
+        self.meta = meta
+
+
+def encode(
+    kind: str,
+    id: int = 0,
+    n: int = 0,
+    columns: Optional[Mapping[str, tuple[str, Any]]] = None,
+    meta: Optional[Mapping[str, Any]] = None,
+    limit: int = MAX_FRAME,
+) -> bytes:
+    """The bytes of a frame. ``columns`` maps names to (type, ``n`` values).
+
+    Values are a sequence with None for null, or a contiguous buffer of the type's own width.
+    Raises FrameError where a value does not fit its type, or the whole exceeds ``limit``.
+    """
+    specs: list[list[Any]] = []
+    parts: list[Buffer] = []
+    for name, (type_, values) in (columns or {}).items():
+        if len(values) != n:
+            raise FrameError(f"column {name!r} has {len(values)} values, not {n}")
+        try:
+            validity, buffers = _encode_column(type_, values)
+        except (TypeError, ValueError, OverflowError, struct.error) as error:
+            raise FrameError(f"column {name!r} does not hold {type_}: {error}") from None
+        if validity is not None:
+            buffers.insert(0, validity)
+        specs.append([name, type_, validity is not None, [_size(part) for part in buffers]])
+        for part in buffers:
+            parts.append(part)
+            parts.append(_padding(_size(part)))
+    header = json.dumps(
+        {"v": VERSION, "kind": kind, "id": id, "n": n, "columns": specs, "meta": meta or {}},
+        separators=(",", ":"),
+    ).encode("ascii")
+    header += b" " * (-len(header) % 8)
+    length = len(header) + sum(_size(part) for part in parts)
+    if length > limit:
+        raise FrameError(f"a frame of {length} bytes exceeds the limit of {limit}")
+    return b"".join([PREFIX.pack(length, MAGIC, len(header), 0), header, *parts])
+
+
+def decode(body: Buffer, header_length: int) -> Frame:
+    """The frame whose bytes after the prefix are ``body``. Raises FrameError."""
+    view = memoryview(body)
+    try:
+        header = json.loads(bytes(view[:header_length]))
+    except (ValueError, RecursionError) as error:
+        raise FrameError(f"the header is not JSON: {error}") from None
+    if not isinstance(header, dict) or not isinstance(header.get("v"), int):
+        raise FrameError("the header names no version")
+    if header["v"] > VERSION:
+        raise FrameError(f"version {header['v']} is newer than {VERSION}, the newest known here")
+    kind, id_, n = header.get("kind"), header.get("id"), header.get("n")
+    specs, meta = header.get("columns"), header.get("meta")
+    if not (isinstance(kind, str) and isinstance(id_, int) and isinstance(n, int)):
+        raise FrameError("the header has no kind, id or number of rows")
+    if not (isinstance(specs, list) and isinstance(meta, dict) and 0 <= n <= MAX_ROWS):
+        raise FrameError("the header's columns, meta or number of rows can't be read")
+    columns: dict[str, Column] = {}
+    at = header_length
+    for spec in specs:
+        name, column, at = _decode_column(spec, n, view, at)
+        columns[name] = column
+    if at != len(view):
+        raise FrameError(f"{len(view) - at} bytes follow the last column")
+    return Frame(kind, id_, n, columns, meta)
+
+
+class Assembler:
+    """Makes frames of the pieces in which bytes arrive; holds at most one unfinished frame."""
+
+    def __init__(self, limit: int = MAX_FRAME) -> None:
+        self._limit = limit
+        self._pending = bytearray()
+        self._need = PREFIX.size
+
+    def feed(self, data: Buffer) -> Iterator[Frame]:
+        """The frames that ``data`` completes. Raises FrameError on the first wrong byte seen."""
+        self._pending += data
+        while len(self._pending) >= self._need:
+            length, header_length = _check_prefix(self._pending, self._limit)
+            self._need = PREFIX.size + length
+            if len(self._pending) < self._need:
+                return
+            if len(self._pending) == self._need:
+                whole, self._pending = self._pending, bytearray()
+            else:
+                whole = self._pending[: self._need]
+                self._pending = self._pending[self._need :]
+            self._need = PREFIX.size
+            yield decode(memoryview(whole)[PREFIX.size :], header_length)
+
+
+def _check_prefix(data: Buffer, limit: int) -> tuple[int, int]:
+    length, magic, header_length, zero = PREFIX.unpack_from(data)
+    if magic != MAGIC or zero:
+        raise FrameError(f"the bytes {bytes(data[:16])!r} do not start a frame")
+    if length > limit:
+        raise FrameError(f"a frame of {length} bytes exceeds the limit of {limit}")
+    if header_length > length or header_length % 8:
+        raise FrameError(f"a header of {header_length} bytes does not fit a frame of {length}")
+    return length, header_length
+
+
+def _size(part: Buffer) -> int:
+    return part.nbytes if isinstance(part, memoryview) else len(part)
+
+
+def _padding(size: int) -> bytes:
+    return b"\0" * (-size % 8)
+
+
+def _encode_column(type_: str, values: Any) -> tuple[Optional[bytes], list[Buffer]]:
+    if type_ in FIXED:
+        code = FIXED[type_]
+        if not isinstance(values, (list, tuple)):
+            ready = _own_buffer(values, code)
+            if ready is not None:
+                return None, [ready]
+            values = list(values)
+        if None not in values:
+            return None, [_little(array(code, values))]
+        filled = array(code, [0 if value is None else value for value in values])
+        return _validity(values), [_little(filled)]
+    if type_ not in TEXTS and type_ != "bool":
+        raise FrameError(f"type {type_!r} is not known")
+    validity = _validity(values) if None in values else None
+    if type_ == "bool":
+        for value in values:
+            if value is not None and not isinstance(value, bool):
+                raise TypeError(f"{value!r} is not a bool")
+        return validity, [_pack(values)]
+    encoded = [b"" if value is None else value.encode("utf-8") for value in values]
+    offsets = array("i", [0])
+    offsets.extend(accumulate(map(len, encoded)))
+    return validity, [_little(offsets), b"".join(encoded)]
+
+
+def _own_buffer(values: Any, code: str) -> Optional[memoryview]:
+    try:
+        view = memoryview(values)
+    except TypeError:
+        return None
+    same = view.format == code or (code == "q" and view.format == "l" and view.itemsize == 8)
+    if same and view.ndim == 1 and view.c_contiguous and sys.byteorder == "little":
+        return view.cast("B") if view.nbytes else memoryview(b"")
+    return None
+
+
+def _little(values: array[Any]) -> bytes:
+    if sys.byteorder != "little":
+        values.byteswap()
+    return values.tobytes()
+
+
+def _validity(values: Sequence[Any]) -> bytes:
+    return _pack([value is not None for value in values])
+
+
+def _pack(values: Sequence[Any]) -> bytes:
+    size = (len(values) + 7) // 8
+    if not values:
+        return b""
+    digits = "".join(["1" if value else "0" for value in reversed(values)])
+    return int(digits, 2).to_bytes(size, "little")
+
+
+def _unpack(bitmap: Buffer, n: int) -> list[bool]:
+    if not n:
+        return []
+    digits = bin(int.from_bytes(bitmap, "little") | 1 << (8 * len(bitmap)))[3:]
+    return [digit == "1" for digit in digits[: -n - 1 : -1]]
+
+
+def _decode_column(
+    spec: Any, n: int, view: memoryview, at: int
+) -> tuple[str, Column, int]:
+    if not (isinstance(spec, list) and len(spec) == 4 and isinstance(spec[3], list)):
+        raise FrameError("the description of a column can't be read")
+    name, type_, nulls, sizes = spec
+    if not (isinstance(name, str) and isinstance(type_, str) and isinstance(nulls, bool)):
+        raise FrameError("the description of a column can't be read")
+    buffers = []
+    for size in sizes:
+        if not isinstance(size, int) or size < 0 or at + size > len(view):
+            raise FrameError(f"column {name!r} reaches beyond the end of its frame")
+        buffers.append(view[at : at + size])
+        at += size + -size % 8
+    bits = (n + 7) // 8
+    validity = buffers.pop(0) if nulls and buffers else None
+    lengths = [buffer.nbytes for buffer in buffers]
+    if type_ == "bool":
+        fits = lengths == [bits]
+    elif type_ in FIXED:
+        fits = lengths == [8 * n]
+    elif type_ in TEXTS:
+        fits = len(lengths) == 2 and lengths[0] == 4 * (n + 1) and _ordered(buffers)
+    else:
+        raise FrameError(f"column {name!r} has the type {type_!r}, which is not known")
+    if not fits or (nulls and (validity is None or validity.nbytes != bits)):
+        raise FrameError(f"column {name!r} has buffers that do not fit {n} rows of {type_}")
+    return name, Column(type_, n, validity, buffers), at
+
+
+def _ordered(buffers: list[memoryview]) -> bool:
+    offsets = buffers[0].cast("i").tolist()
+    if offsets[0] != 0 or offsets[-1] != buffers[1].nbytes:
+        return False
+    return all(a <= b for a, b in zip(offsets, offsets[1:]))
