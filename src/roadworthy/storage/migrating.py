@@ -1,0 +1,108 @@
+"""Bringing a database to this version's tables: forward only, after a backup.
+
+A database at the newest revision costs one query and no import of Alembic.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from roadworthy.errors import NewerFormat, StorageError
+from roadworthy.storage.disk import Disk, translated
+from roadworthy.storage.metadata import Database
+
+_FOLDER = Path(__file__).parent / "migrations"
+_LOCK = 7_270_419  # any number, the same in every process: PostgreSQL's advisory lock
+
+
+def revisions() -> list[str]:
+    """All revisions that this version knows, oldest first."""
+    return sorted(file.stem.split("_")[0] for file in (_FOLDER / "versions").glob("[0-9]*.py"))
+
+
+def migrate(database: Database, target: str = "") -> None:
+    """Brings the database to the newest revision (or ``target``), or leaves it as it was.
+
+    One process does it, others wait. Raises NewerFormat, StorageError, Unavailable.
+    """
+    if database.path is not None:
+        Disk().make_directory(database.path.parent)
+    known = revisions()
+    target = target or known[-1]
+    with database.reading() as connection:
+        if _check(revision(connection), known) == target:
+            return
+    with database.writing() as connection:
+        if not database.on_sqlite:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        before = _check(revision(connection), known)
+        if before == target:
+            return
+        if before and database.path is not None:
+            back_up(database.path, before)
+        _upgrade(connection, target)
+
+
+def revision(connection: Connection) -> str:
+    """The revision of the tables, or an empty text where there are none."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return ""
+    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() or ""
+
+
+def back_up(path: Path, revision: str) -> Path:
+    """A consistent copy of a SQLite database, in ``backups/`` beside it; its path.
+
+    Raises StorageError; then nothing has been changed.
+    """
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    target = path.parent / "backups" / f"{path.stem}-{revision}-{moment}.db"
+    disk = Disk()
+    with translated(f"backing up {path}"):
+        disk.make_directory(target.parent)
+        partial = target.with_suffix(".part")
+        try:
+            with sqlite3.connect(path) as original, sqlite3.connect(partial) as copy:
+                original.backup(copy)
+            original.close()
+            copy.close()
+            with partial.open("rb") as file:
+                disk.sync(file.fileno(), partial)
+            partial.rename(target)
+        except sqlite3.Error as error:
+            raise StorageError(
+                f"the metadata can't be backed up before it is migrated: {error}",
+                cure="free some space, or check the disk; nothing was changed",
+            ) from error
+        finally:
+            partial.unlink(missing_ok=True)
+        disk.sync_directory(target.parent)
+    return target
+
+
+def _check(found: str, known: list[str]) -> str:
+    if found and found not in known:
+        raise NewerFormat(
+            f"the metadata is of a newer Roadworthy (its tables are at {found}, "
+            f"this version knows up to {known[-1]})",
+            cure="install that Roadworthy again (pip install --upgrade roadworthy), "
+            "or restore the backup in backups/ that was taken before it was migrated",
+            found=found,
+            known=known[-1],
+        )
+    return found
+
+
+def _upgrade(connection: Connection, target: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, target)
