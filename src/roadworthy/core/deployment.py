@@ -14,7 +14,8 @@ class Deployment(Document):
     """A model at a stage. ``generation`` grows with each change: compare-and-set on it.
 
     ``release`` is the number that should answer, ``live`` the one that is routed to now, and
-    ``previous`` the way back, kept warm.
+    ``previous`` the way back, kept warm. ``asked`` is the generation of the last change that
+    somebody asked for; the controller's own changes come after it.
     """
 
     model: str
@@ -27,6 +28,7 @@ class Deployment(Document):
     changed: str = ""
     caller: str = ""
     reason: str = ""
+    asked: int = 0
 
 
 class StageChange(Document):

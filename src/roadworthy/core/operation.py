@@ -44,7 +44,8 @@ class DeployRequest(Document):
 
 class Operation(Document):
     """One operation. ``generation`` is the deployment's when it was asked for: if somebody
-    changes the deployment meanwhile, the operation ends and says who did.
+    changes the deployment meanwhile, the operation ends and says who did. ``wanted`` is the
+    generation that the operation's own change of the deployment made.
 
     ``since`` is when the present step began (seconds since the epoch); ``release`` the
     release's name once it has one.
@@ -58,6 +59,7 @@ class Operation(Document):
     caller: str
     started: str
     since: float
+    wanted: int = 0
     state: OperationState = "running"
     step: OperationStep = "record"
     release: str = ""

@@ -176,22 +176,11 @@ def _operation_step(
 
 def _changed_by_others(operation: Operation, deployment: Deployment) -> bool:
     """Whether the deployment is no longer as it was asked about, or as the operation made it."""
-    if operation.kind == "verify" or operation.step == "ended":
+    if operation.kind == "verify":
         return False
-    own = operation.generation + (1 if operation.step == "route" else 0)
-    if operation.step == "switch" and deployment.generation == own + 1:
-        # The operation's own want was written, and the process died before it said so.
-        return not _is_own(operation, deployment)
-    return deployment.generation != own
-
-
-def _is_own(operation: Operation, deployment: Deployment) -> bool:
-    return (
-        deployment.release is not None
-        and _name(deployment.model, deployment.release) == operation.release
-        and deployment.reason == operation.reason
-        and deployment.caller == operation.caller
-    )
+    if operation.step == "route":
+        return deployment.asked != operation.wanted
+    return deployment.asked > operation.generation
 
 
 def _certify_step(

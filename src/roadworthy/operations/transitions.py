@@ -26,6 +26,7 @@ def wanted(
     after = replace(
         deployment,
         generation=deployment.generation + 1,
+        asked=deployment.generation + 1,
         release=release,
         changed=at,
         caller=caller,
@@ -35,14 +36,12 @@ def wanted(
 
 
 def routed(deployment: Deployment) -> Deployment:
-    """The deployment answering with what it wants; what answered so far is the way back.
-
-    The generation stays: it counts what people want, and nobody wants anything else now.
-    """
+    """The deployment answering with what it wants; what answered so far is the way back."""
     if deployment.release == deployment.live:
         return deployment
     return replace(
         deployment,
+        generation=deployment.generation + 1,
         live=deployment.release,
         previous=deployment.live if deployment.live is not None else deployment.previous,
     )
@@ -151,12 +150,9 @@ def superseded(operation: Operation, deployment: Deployment) -> Conflict:
 def holds(deployment: Deployment, operation: Operation) -> bool:
     """Whether the deployment wants, because of this operation, what does not answer yet."""
     return (
-        deployment.release is not None
+        operation.step == "route"
+        and deployment.asked == operation.wanted
         and deployment.release != deployment.live
-        and operation.kind != "verify"
-        and operation.step in ("switch", "route")
-        and deployment.generation == operation.generation + 1
-        and operation.release == f"{deployment.model}@{deployment.release}"
     )
 
 

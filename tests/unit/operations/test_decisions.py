@@ -34,7 +34,7 @@ AT = "2026-03-01T12:00:00Z"
 
 def deployment(**fields: object) -> Deployment:
     base = Deployment(
-        model="m", stage="production", generation=4, release=2, live=2, previous=1, caller="ann"
+        model="m", stage="production", generation=4, release=2, live=2, previous=1, caller="ann", asked=3
     )
     return replace(base, **fields)
 
@@ -51,6 +51,7 @@ def operation(**fields: object) -> Operation:
         since=0.0,
         release="m@3",
         step="start",
+        wanted=5,
     )
     return replace(base, **fields)
 
@@ -76,13 +77,13 @@ READY = seen(ready={"m@1": 1, "m@2": 1, "m@3": 1})
         (operation(step="certify"), deployment(), seen(), 1, Note),
         (operation(step="switch"), deployment(), READY, 1, Want),
         (operation(step="switch", kind="verify"), deployment(), READY, 1, Finish),
-        (operation(step="route"), deployment(generation=5, release=3, live=3), READY, 1, Finish),
-        (operation(step="route"), deployment(generation=6, release=1, live=1), READY, 1, Fail),
-        (operation(step="start"), deployment(generation=5), READY, 1, Fail),
-        (operation(step="start", kind="verify"), deployment(generation=5), READY, 1, Proceed),
+        (operation(step="route"), deployment(asked=5, release=3, live=3), READY, 1, Finish),
+        (operation(step="route"), deployment(asked=6, release=1, live=1), READY, 1, Fail),
+        (operation(step="start"), deployment(asked=5), READY, 1, Fail),
+        (operation(step="start", kind="verify"), deployment(asked=5), READY, 1, Proceed),
         (
             operation(step="route"),
-            deployment(generation=5, release=3, live=3),
+            deployment(asked=5, release=3, live=3),
             seen(applied=6),
             ROUTE_SECONDS + 1,
             Fail,
@@ -97,7 +98,7 @@ def test_an_operation_takes_the_step_that_its_state_asks_for(
 
 
 def test_a_route_that_is_not_applied_yet_is_waited_for() -> None:
-    dep = deployment(generation=5, release=3, live=3)
+    dep = deployment(asked=5, release=3, live=3)
     assert next_steps([dep], [operation(step="route")], seen(applied=6), 7, [], 1) == []
 
 
@@ -108,14 +109,16 @@ def test_checks_that_run_are_let_run_until_they_take_too_long() -> None:
     assert isinstance(step, Fail)
 
 
-def test_a_want_that_was_written_before_a_crash_is_recognised_as_its_own() -> None:
-    op = operation(step="switch", reason="deploy")
-    own = deployment(generation=5, release=3, caller="bob", reason="deploy")
-    foreign = deployment(generation=5, release=1, live=1, caller="ann", reason="bad")
-    assert isinstance(next_steps([own], [op], seen(), 7, [], 1)[0], Want)
-    (step,) = next_steps([foreign], [op], seen(), 7, [], 1)
+def test_an_operation_that_was_overtaken_says_by_whom() -> None:
+    foreign = deployment(asked=5, release=1, live=1, caller="ann", reason="bad")
+    (step,) = next_steps([foreign], [operation(step="switch")], seen(), 7, [], 1)
     assert isinstance(step, Fail)
     assert "ann set it to m@1" in step.problem["message"]
+
+
+def test_the_controllers_own_change_overtakes_nobody() -> None:
+    routed = deployment(generation=9, asked=4)
+    assert isinstance(next_steps([routed], [operation()], READY, 7, [], 1)[0], Proceed)
 
 
 def test_a_release_goes_live_only_when_all_its_workers_are_ready() -> None:
@@ -129,7 +132,7 @@ def test_a_release_goes_live_only_when_all_its_workers_are_ready() -> None:
 
 def test_going_live_keeps_what_answered_as_the_way_back() -> None:
     after = transitions.routed(deployment(release=3))
-    assert (after.live, after.previous, after.generation) == (3, 2, 4)
+    assert (after.live, after.previous, after.generation, after.asked) == (3, 2, 5, 3)
 
 
 def test_roll_back_routes_to_a_warm_release_at_once() -> None:
@@ -289,12 +292,13 @@ class Interleavings(RuleBasedStateMachine):
                 self.busy.add(name)
             case Want(operation=name):
                 (op,) = [each for each in self.operations if each.id == name]
-                if self.deployment.generation == op.generation:
-                    self.deployment, _ = transitions.wanted(
-                        self.deployment, int(name[2:]), "deploy", AT, op.caller, op.reason
-                    )
+                self.deployment, _ = transitions.wanted(
+                    self.deployment, int(name[2:]), "deploy", AT, op.caller, op.reason
+                )
+                made = self.deployment.asked
                 self._replace(
-                    name, lambda op: transitions.moved(op, "route", "wanted", AT, self.now)
+                    name,
+                    lambda op: transitions.moved(op, "route", "wanted", AT, self.now, wanted=made),
                 )
             case GoLive(release=number):
                 assert f"m@{number}" in self.ready
