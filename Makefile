@@ -1,0 +1,65 @@
+# Each target says what it does: `make help`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+INPUTS := pyproject.toml packaging/runtime/pyproject.toml
+COMPILE := $(BIN)/uv pip compile pyproject.toml requirements/build.in --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+	--no-emit-package roadworthy-runtime --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart install test check bench reference pins wheels clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+quickstart: $(VENV)/.run ## Install, deploy the flight example, ask it once, print the page's address
+	@$(BIN)/python tools/quickstart.py
+
+install: $(VENV)/.dev ## Make .venv with everything that developing needs
+
+test: $(VENV)/.dev ## Run the tests; ARGS="-k name" passes on to pytest
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev ## Lint, types, layers, docstring examples, public surface, reference up to date
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest --quiet --doctest-modules src
+	$(BIN)/python -m pytest --quiet tests/unit/test_public_surface.py
+	$(BIN)/python tools/reference.py --check
+
+bench: $(VENV)/.dev ## Measure side by side with the alternatives, and print ratios
+	@set -e; for bench in benches/[a-z]*.py; do echo "== $$bench"; $(BIN)/python $$bench; done
+
+reference: $(VENV)/.dev ## Write docs/reference anew from docstrings and the command line
+	$(BIN)/python tools/reference.py
+
+pins: $(VENV)/.dev ## Write requirements/*.txt anew: newest versions allowed, exact, with hashes
+	$(COMPILE) --upgrade --extra postgres --extra examples --output-file requirements/run.txt
+	$(COMPILE) --upgrade --extra dev --output-file requirements/dev.txt --constraint requirements/run.txt
+
+wheels: $(VENV)/.dev ## Build the wheels of both distributions into dist/
+	$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir dist packaging/runtime .
+
+clean: ## Remove the virtual environment, caches and builds; what was deployed stays
+	rm -rf $(VENV) dist build plots .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find src tests tools benches -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Roadworthy needs Python 3.11 or newer, and $(PYTHON) is " \
+		+ sys.version.split()[0] + ": make PYTHON=python3.11 …") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements/run.txt $(INPUTS) | $(BIN)/python
+	@echo "Installing what Roadworthy and its examples need into $(VENV) (about a minute)"
+	@$(PIP) install --quiet --require-hashes -r requirements/run.txt
+	@$(PIP) install --quiet --no-deps --no-build-isolation -e packaging/runtime -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+	@echo "Installing what developing needs into $(VENV)"
+	@$(PIP) install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
