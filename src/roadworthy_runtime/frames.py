@@ -55,7 +55,9 @@ class Column:
         if self.type == "bool":
             found: list[Any] = _unpack(self.buffers[0], self.n)
         elif self.type in FIXED:
-            found = self.buffers[0].cast(FIXED[self.type]).tolist()
+            view: memoryview[Any] = self.buffers[0]
+            view = view.cast("d") if self.type == "float" else view.cast("q")
+            found = view.tolist()
         else:
             found = self._texts()
         if self.validity is not None:

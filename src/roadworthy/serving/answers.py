@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from roadworthy.core.signature import Output, Signature
-from roadworthy.core.values import Value
 
 
-class Answered(Value, frozen=False):
+@dataclass(frozen=True, slots=True)
+class Answered:
     """Answers for ``n`` rows: values by frame column, and the rows that have none.
 
     ``rejected`` maps rows to (reason, line), ``failed`` rows to the flow's error; ``times``

@@ -140,8 +140,10 @@ def abbreviate(value: Any) -> str:
     >>> abbreviate("9" * 100)[:12], abbreviate(None), abbreviate([1, 2])
     ('text "999999', 'null', 'a list')
     """
-    if value is None or isinstance(value, (Absent, bool)):
-        return {True: "true", False: "false", None: "null"}.get(value, "nothing")  # type: ignore[call-overload,no-any-return]
+    if value is None or value is ABSENT:
+        return "null" if value is None else "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, str):
         shown = value.encode("utf-8", "replace").decode("utf-8")
         shown = "".join(c if c.isprintable() else "�" for c in shown[:40])

@@ -1,0 +1,330 @@
+"""The queue of one release: batches without timers, deadlines, retries, nothing lost.
+
+A free worker takes all that is queued, up to a limit of rows and bytes. Alone, a request
+never waits; under load, batches form by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from roadworthy.core.signature import Signature
+from roadworthy.serving.answers import Answered
+from roadworthy.serving.link import Link
+from roadworthy.serving.options import Limits
+from roadworthy.serving.problems import Refused
+from roadworthy_runtime import frames
+
+SWEEP_SECONDS = 0.05
+RETRY_AFTER = 1
+
+
+class Job:
+    """Rows of one request that wait for answers. ``deadline`` is on the monotonic clock."""
+
+    __slots__ = ("attempts", "bytes", "columns", "deadline", "future", "n", "queued", "solo")
+
+    def __init__(
+        self, columns: dict[str, tuple[str, list[Any]]], n: int, bytes: int, deadline: float
+    ) -> None:
+        self.columns = columns
+        self.n = n
+        self.bytes = bytes
+        self.deadline = deadline
+        self.queued = time.monotonic()
+        self.attempts = 0
+        self.solo = False
+        self.future: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
+
+
+class _Batch:
+    __slots__ = ("id", "jobs", "rows", "sent")
+
+    def __init__(self, id: int, jobs: list[Job], sent: float) -> None:
+        self.id = id
+        self.jobs = jobs
+        self.rows = sum(job.n for job in jobs)
+        self.sent = sent
+
+
+class Pool:
+    """The workers of one release, and the requests that wait for them.
+
+    ``failed`` says why no worker will come; requests are then refused at once. A retired pool
+    takes no requests; it calls ``emptied`` when the last one has been answered.
+    """
+
+    def __init__(self, release: str, flow: str, signature: Signature, limits: Limits) -> None:
+        self.release = release
+        self.flow = flow
+        self.signature = signature
+        self.failed = ""
+        self.batch_seconds = 30.0
+        self.retired = False
+        self.links: set[Link] = set()
+        self.emptied: Callable[[Pool], None] = lambda _: None
+        self.on_batch: Callable[[int, float], None] = lambda rows, seconds: None
+        self.on_lost: Callable[[str], None] = lambda reason: None
+        self._limits = limits
+        self._queue: deque[Job] = deque()
+        self._queued_rows = 0
+        self._idle: list[Link] = []
+        self._busy: dict[Link, _Batch] = {}
+        self._leaving: set[Link] = set()
+        self._next = 0
+        self._scheduled = False
+        self._sweep: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def waiting(self) -> int:
+        """Requests that are queued or being answered."""
+        return len(self._queue) + sum(len(batch.jobs) for batch in self._busy.values())
+
+    def submit(self, job: Job) -> asyncio.Future[Answered]:
+        """Queue a job; its future gets the answers, or Refused. Raises Refused when full."""
+        if self.failed and not self.links:
+            raise Refused("unavailable", self.failed, retry_after=RETRY_AFTER)
+        full = len(self._queue) >= self._limits.queue_requests
+        if full or (self._queue and self._queued_rows + job.n > self._limits.queue_rows):
+            raise Refused(
+                "overloaded",
+                f"{len(self._queue)} requests wait for {self.release} already",
+                cure="try again later, or run more workers",
+                retry_after=RETRY_AFTER,
+            )
+        self._queue.append(job)
+        self._queued_rows += job.n
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._dispatch)
+        if self._sweep is None:
+            self._sweep = self._loop.call_later(SWEEP_SECONDS, self._look)
+        return job.future
+
+    def add(self, link: Link) -> None:
+        """Take a link to a worker that is ready."""
+        link.receiver = self
+        if link.closed:
+            return
+        self.links.add(link)
+        self._idle.append(link)
+        self._dispatch()
+
+    def remove(self, id: str) -> None:
+        """Use the worker no more; what it is answering is finished first."""
+        for link in [link for link in self.links if link.id == id]:
+            self.links.discard(link)
+            if link in self._busy:
+                self._leaving.add(link)
+            else:
+                self._idle.remove(link)
+                link.receiver = None
+                link.close()
+
+    def retire(self) -> None:
+        """Take no more requests; close the links once the last one has been answered."""
+        self.retired = True
+        self._settle()
+
+    def in_use(self) -> set[str]:
+        """The ids of workers that may still have to answer something."""
+        leaving = {link.id for link in self._leaving}
+        return leaving | {link.id for link in self.links}
+
+    def refuse_all(self, refused: Refused) -> None:
+        """Refuse what is queued."""
+        while self._queue:
+            _fail(self._queue.popleft(), refused)
+        self._queued_rows = 0
+
+    def answered(self, link: Link, frame: frames.Frame) -> None:
+        """A worker's answer to its batch."""
+        batch = self._busy.get(link)
+        if batch is None or frame.id != batch.id or frame.kind != "answers":
+            what = frame.meta.get("message", f"a frame of kind {frame.kind!r} for no request")
+            link.kill(f"worker {link.id} sent: {what}")
+            return
+        try:
+            parts = _split(batch, frame)
+        except (frames.FrameError, ValueError, TypeError) as error:
+            link.kill(f"worker {link.id} sent an answer that can't be read: {error}")
+            return
+        del self._busy[link]
+        self.on_batch(batch.rows, time.monotonic() - batch.sent)
+        for job, answer in zip(batch.jobs, parts, strict=True):
+            if not job.future.done():
+                job.future.set_result(answer)
+        if link in self._leaving:
+            self._leaving.discard(link)
+            link.receiver = None
+            link.close()
+        else:
+            self._idle.append(link)
+        self._dispatch()
+
+    def lost(self, link: Link, reason: str) -> None:
+        """A worker is gone: its requests are asked once more, each alone."""
+        self.on_lost(reason)
+        self.links.discard(link)
+        self._leaving.discard(link)
+        if link in self._idle:
+            self._idle.remove(link)
+        batch = self._busy.pop(link, None)
+        if batch is not None:
+            hung = bool(link.killed) and len(batch.jobs) == 1
+            for job in reversed(batch.jobs):
+                job.attempts += 1
+                if job.future.done():
+                    continue
+                if hung or job.attempts > 1:
+                    _fail(job, Refused("worker-failed", f"{reason} while answering this request"))
+                    continue
+                job.solo = True
+                self._queue.appendleft(job)
+                self._queued_rows += job.n
+        self._dispatch()
+
+    def _dispatch(self) -> None:
+        self._scheduled = False
+        while self._queue and self._idle:
+            jobs = self._take()
+            if not jobs:
+                break
+            self._send(self._idle.pop(), jobs)
+        self._settle()
+
+    def _take(self) -> list[Job]:
+        jobs: list[Job] = []
+        rows = size = 0
+        now = time.monotonic()
+        while self._queue:
+            job = self._queue[0]
+            if job.future.done() or job.deadline <= now:
+                self._drop_first(job)
+                continue
+            if jobs and (
+                job.solo
+                or rows + job.n > self._limits.batch_rows
+                or size + job.bytes > self._limits.batch_bytes
+            ):
+                break
+            self._queue.popleft()
+            self._queued_rows -= job.n
+            jobs.append(job)
+            rows += job.n
+            size += job.bytes
+            if job.solo:
+                break
+        return jobs
+
+    def _drop_first(self, job: Job) -> None:
+        self._queue.popleft()
+        self._queued_rows -= job.n
+        _fail(job, _late())
+
+    def _send(self, link: Link, jobs: list[Job]) -> None:
+        self._next += 1
+        batch = _Batch(self._next, jobs, time.monotonic())
+        try:
+            frame = frames.encode("predict", batch.id, batch.rows, _merge(jobs))
+        except frames.FrameError as error:
+            self._idle.append(link)
+            for job in jobs:
+                _fail(job, Refused("internal", f"the rows do not fit a frame: {error}"))
+            return
+        self._busy[link] = batch
+        link.send(frame)
+
+    def _look(self) -> None:
+        """Refuse what is past its deadline, and kill workers that take too long."""
+        self._sweep = None
+        now = time.monotonic()
+        for link, batch in list(self._busy.items()):
+            for job in batch.jobs:
+                if job.deadline <= now:
+                    _fail(job, _late())
+            if now - batch.sent > self.batch_seconds and not link.killed:
+                link.kill(f"worker {link.id} took longer than {self.batch_seconds:g} s")
+        for job in self._queue:
+            if job.deadline <= now:
+                _fail(job, _late() if self.links else self._nobody())
+        if self._queue and not any(not job.future.done() for job in self._queue):
+            self._queue.clear()
+            self._queued_rows = 0
+        if self._queue or self._busy:
+            self._sweep = self._loop.call_later(SWEEP_SECONDS, self._look)
+        self._settle()
+
+    def _nobody(self) -> Refused:
+        reason = self.failed or f"no worker of {self.release} is ready"
+        return Refused("unavailable", reason, retry_after=RETRY_AFTER)
+
+    def _settle(self) -> None:
+        if not self.retired or self._queue or self._busy:
+            return
+        for link in list(self.links):
+            self.remove(link.id)
+        self.emptied(self)
+
+
+def _fail(job: Job, refused: Refused) -> None:
+    if not job.future.done():
+        job.future.set_exception(refused)
+
+
+def _late() -> Refused:
+    return Refused("deadline", "the answer did not come within the request's deadline")
+
+
+def _merge(jobs: list[Job]) -> dict[str, tuple[str, list[Any]]]:
+    if len(jobs) == 1:
+        return jobs[0].columns
+    merged: dict[str, tuple[str, list[Any]]] = {}
+    for name, (wire, _) in jobs[0].columns.items():
+        values: list[Any] = []
+        for job in jobs:
+            values += job.columns[name][1]
+        merged[name] = (wire, values)
+    return merged
+
+
+def _split(batch: _Batch, frame: frames.Frame) -> list[Answered]:
+    if frame.n != batch.rows:
+        raise ValueError(f"{frame.n} answers for {batch.rows} rows")
+    columns = {name: column.values() for name, column in frame.columns.items()}
+    rejected = {row: (reason, line) for row, reason, line in frame.meta.get("rejected", ())}
+    failed = dict(frame.meta.get("failed", ()))
+    warnings = [(row, name, text) for row, name, text in frame.meta.get("warnings", ())]
+    times = frame.meta.get("times", {})
+    found: list[Answered] = []
+    start = 0
+    for job in batch.jobs:
+        stop = start + job.n
+        found.append(
+            Answered(
+                n=job.n,
+                columns={name: values[start:stop] for name, values in columns.items()},
+                rejected=_within(rejected, start, stop),
+                failed=_within(failed, start, stop),
+                warnings=[
+                    (None if row is None else row - start, name, text)
+                    for row, name, text in warnings
+                    if row is None or start <= row < stop
+                ],
+                times={"queue": int((batch.sent - job.queued) * 1e6), **times},
+                batch=batch.rows,
+            )
+        )
+        start = stop
+    return found
+
+
+def _within(rows: dict[int, Any], start: int, stop: int) -> dict[int, Any]:
+    if not rows:
+        return {}
+    return {row - start: value for row, value in rows.items() if start <= row < stop}
