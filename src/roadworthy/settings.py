@@ -22,27 +22,27 @@ FILE = "roadworthy.toml"
 PREFIX = "ROADWORTHY_"
 
 
-class ControlSettings(Value):
+class ControlSettings(Value, frozen=True):
     """Where the control plane (API and pages) listens."""
 
     host: str = "127.0.0.1"
     port: int = 8400
 
 
-class GatewaySettings(Value):
+class GatewaySettings(Value, frozen=True):
     """Where the gateway answers requests for predictions."""
 
     host: str = "127.0.0.1"
     port: int = 8401
 
 
-class LogSettings(Value):
+class LogSettings(Value, frozen=True):
     """The prediction log. ``flush_seconds`` is the longest that a row waits in memory."""
 
     flush_seconds: float = 5.0
 
 
-class Settings(Value):
+class Settings(Value, frozen=True):
     """All settings, checked.
 
     ``metadata`` and ``blobs`` are URLs; an empty text means inside ``home``. ``token`` is what
@@ -54,7 +54,7 @@ class Settings(Value):
     metadata: str = ""
     blobs: str = ""
     token: str = ""
-    blob_options: dict[str, str] = {}
+    blob_options: dict[str, str] = msgspec.field(default_factory=dict)
     control: ControlSettings = ControlSettings()
     gateway: GatewaySettings = GatewaySettings()
     log: LogSettings = LogSettings()
@@ -300,7 +300,7 @@ def _bad(where: str, value: Any, reason: str) -> SettingsError:
 
 def _relative_to(base: Path, blobs: str) -> str:
     """Blobs in a directory that is written relatively, made absolute."""
-    return blobs if "://" in blobs or not blobs else str((base / Path(blobs).expanduser()))
+    return blobs if "://" in blobs or not blobs else str(base / Path(blobs).expanduser())
 
 
 def _default_home(file: Path | None, environ: Mapping[str, str]) -> Path:

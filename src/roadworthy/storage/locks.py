@@ -30,11 +30,9 @@ class FileLock:
         Disk().make_directory(self.path.parent)
         with translated(f"opening the lock {self.path}"):
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not self._try(descriptor):
             os.close(descriptor)
-            raise self._held() from None
+            raise self._held()
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
         self._descriptor = descriptor
@@ -60,6 +58,17 @@ class FileLock:
             return int(said) if said.isdigit() else 0
         finally:
             os.close(descriptor)
+
+    def _try(self, descriptor: int) -> bool:
+        """Whether it got the lock. Somebody who only asks for the holder is waited out."""
+        for _ in range(20):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except BlockingIOError:
+                if self.holder() is not None:
+                    return False
+        return False
 
     def __enter__(self) -> FileLock:
         self.acquire()

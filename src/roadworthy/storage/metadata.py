@@ -166,7 +166,7 @@ def _connect_postgresql(url: URL) -> Database:
     except ImportError:
         raise SettingsError(
             "PostgreSQL needs the package psycopg, which is not installed",
-            cure="pip install 'roadworthy[postgresql]'",
+            cure="pip install 'roadworthy[postgres]'",
         ) from None
     return Database(engine, None)
 

@@ -144,7 +144,7 @@ def translate(error: Exception, action: str, digest: str | None, place: str) -> 
 
 
 def open_object_store(url: str, options: Mapping[str, str]) -> stores.ObjectStore:
-    """obstore's store at a URL. Raises SettingsError."""
+    """The store at a URL. Raises SettingsError."""
     client: ClientConfig = {"timeout": "30s", "connect_timeout": "5s"}
     given = dict(options)
     if given.get("endpoint", "").startswith("http://"):

@@ -80,12 +80,13 @@ certificates = Table(
     "certificates",
     metadata,
     Column("id", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
     Column("release", Text, nullable=False),
     Column("depth", Text, nullable=False),
     Column("made", Text, nullable=False),
     Column("passed", Integer, nullable=False),
     Column("document", Text, nullable=False),
-    Index("ix_certificates_release", "release", "made"),
+    Index("ix_certificates_digest", "digest", "made"),
 )
 
 deployments = Table(

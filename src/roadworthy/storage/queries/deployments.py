@@ -131,9 +131,7 @@ def stage_changes_of(
     if stage is not None:
         query = query.where(stage_changes.c.stage == stage)
     texts = connection.execute(
-        query.order_by(
-            stage_changes.c.at.desc(), stage_changes.c.generation.desc()
-        ).limit(limit)
+        query.order_by(stage_changes.c.at.desc(), stage_changes.c.generation.desc()).limit(limit)
     ).scalars()
     return [decode(text, StageChange, f"a change of {model}") for text in texts]
 

@@ -21,6 +21,7 @@ def upgrade() -> None:
     op.create_table(
         "certificates",
         sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("release", sa.Text(), nullable=False),
         sa.Column("depth", sa.Text(), nullable=False),
         sa.Column("made", sa.Text(), nullable=False),
@@ -28,7 +29,7 @@ def upgrade() -> None:
         sa.Column("document", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_certificates"),
     )
-    op.create_index("ix_certificates_release", "certificates", ["release", "made"])
+    op.create_index("ix_certificates_digest", "certificates", ["digest", "made"])
     op.create_table(
         "models",
         sa.Column("name", sa.Text(), nullable=False),

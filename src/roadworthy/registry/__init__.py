@@ -1,0 +1,11 @@
+"""Runs, models, releases, certificates: recording them and finding them again.
+
+In come core values and the bytes that belong to them; out come the same, by name or digest.
+Blobs are written before the metadata that names them. Nothing here starts a process, decides
+what runs, or knows of stages.
+"""
+
+from roadworthy.registry.drafts import ReleaseDraft, manifest_of
+from roadworthy.registry.registry import ModelSummary, Registry
+
+__all__ = ["ModelSummary", "Registry", "ReleaseDraft", "manifest_of"]
