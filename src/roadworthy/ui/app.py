@@ -1,0 +1,365 @@
+"""The pages over HTTP: routes, forms, errors. What is shown is decided in ``views``."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from roadworthy.core.names import STAGES, Stage
+from roadworthy.core.release import Release
+from roadworthy.errors import Conflict, NotAllowed, NotFound, RoadworthyError, UsageError
+from roadworthy.ui.data import PageData
+from roadworthy.ui.forms import PREFIX, parse_row
+from roadworthy.ui.guard import Guard, signed_in
+from roadworthy.ui.reading import Reader, roll_back_purpose
+from roadworthy.ui.render import STATIC, Renderer
+from roadworthy.ui.security import (
+    SESSION_COOKIE,
+    SESSION_SECONDS,
+    FormTokens,
+    from_own_page,
+    make_session,
+    same_token,
+)
+from roadworthy.ui.traffic import Traffic
+from roadworthy.ui.views.home import home
+from roadworthy.ui.views.model import model_page
+from roadworthy.ui.views.problem import problem_page, sign_in_page
+from roadworthy.ui.views.release import release_page
+from roadworthy.ui.views.run import run_page
+from roadworthy.ui.views.trial import try_page
+
+log = logging.getLogger(__name__)
+
+MOST_FORM_BYTES = 1024 * 1024
+MOST_FIELDS = 5000
+HIGHEST_NUMBER = 999_999_999
+CALLER = "the pages"
+
+
+def mount_pages(app: Starlette, data: PageData, traffic: Traffic | None = None) -> Traffic:
+    """Add the pages to a FastAPI or Starlette app, under ``/``: call it after every other route.
+
+    ``data`` is what the pages ask (see ``PageData``). Returns the ``Traffic`` in use: whoever
+    owns a loop calls its ``look(now)`` about every 15 s, so that rates are known when a page is
+    opened; pages look by themselves too.
+    """
+    used = traffic or Traffic(data.metrics)
+    app.mount("/", _application(data, used), name="pages")
+    return used
+
+
+def _application(data: PageData, traffic: Traffic) -> ASGIApp:
+    pages = _Pages(data, traffic)
+    application = Starlette(
+        routes=[
+            Route("/", pages.home),
+            Route("/models", lambda _: RedirectResponse("/#models")),
+            Route("/runs", lambda _: RedirectResponse("/#runs")),
+            Route("/models/{model}", pages.model),
+            Route("/models/{model}/rollback", pages.roll_back, methods=["POST"]),
+            Route("/models/{model}/releases/{number:int}", pages.release),
+            Route("/models/{model}/releases/{number:int}/try", pages.try_form, methods=["GET"]),
+            Route("/models/{model}/releases/{number:int}/try", pages.try_it, methods=["POST"]),
+            Route("/models/{model}/releases/{number:int}/certificate.json", pages.certificate),
+            Route("/models/{model}/releases/{number:int}/certificate.xml", pages.junit),
+            Route("/models/{model}/releases/{number:int}/flow/{path:path}", pages.flow_file),
+            Route("/runs/{run}", pages.run),
+            Route("/sign-in", pages.sign_in_form, methods=["GET"]),
+            Route("/sign-in", pages.sign_in, methods=["POST"]),
+            Route("/sign-out", pages.sign_out, methods=["POST"]),
+            Mount("/static", _Static(directory=STATIC)),
+        ],
+        exception_handlers={
+            RoadworthyError: pages.problem,
+            HTTPException: pages.http_problem,
+            Exception: pages.failure,
+        },
+    )
+    return Guard(application, data, pages.show_problem)
+
+
+class _Static(StaticFiles):
+    """The stylesheet, script and font: addresses of the first two change with their content."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "public, max-age=86400"
+        return response
+
+
+class _Pages:
+    """One method per address. Those that only read run on a thread of their own."""
+
+    def __init__(self, data: PageData, traffic: Traffic) -> None:
+        self._data = data
+        self._tokens = FormTokens()
+        self._reader = Reader(data, traffic, self._tokens)
+        self._render = Renderer()
+
+    def _page(self, template: str, view: Mapping[str, Any], status: int = 200) -> Response:
+        return HTMLResponse(self._render(template, view), status_code=status)
+
+    # ---------- what is there ----------
+
+    def home(self, request: Request) -> Response:
+        return self._page("home.html", home(self._reader.home(signed_in(request))))
+
+    def model(self, request: Request) -> Response:
+        done = request.query_params.get("done", "")
+        facts = self._reader.model(
+            request.path_params["model"],
+            signed_in(request),
+            done=int(done) if done.isascii() and done.isdigit() and len(done) < 10 else None,
+        )
+        return self._page("model.html", model_page(facts))
+
+    def release(self, request: Request) -> Response:
+        model, number = _release_of(request)
+        facts = self._reader.release(model, number, signed_in(request))
+        return self._page("release.html", release_page(facts))
+
+    def run(self, request: Request) -> Response:
+        facts = self._reader.run(request.path_params["run"], signed_in(request))
+        return self._page("run.html", run_page(facts))
+
+    # ---------- downloads ----------
+
+    def certificate(self, request: Request) -> Response:
+        release, certificate = self._certified(request)
+        body = msgspec.json.format(msgspec.json.encode(certificate), indent=2)
+        return _download(body, f"{release.name}-certificate.json", "application/json")
+
+    def junit(self, request: Request) -> Response:
+        release, certificate = self._certified(request)
+        return _download(
+            self._data.junit(certificate), f"{release.name}-certificate.xml", "application/xml"
+        )
+
+    def _certified(self, request: Request) -> tuple[Release, Any]:
+        release = self._data.release(*_release_of(request))
+        certificate = self._data.certificate(release)
+        if certificate is None:
+            raise NotFound(
+                f"{release.name} has no certificate", cure=f"roadworthy verify {release.name}"
+            )
+        return release, certificate
+
+    def flow_file(self, request: Request) -> Response:
+        release = self._data.release(*_release_of(request))
+        path = request.path_params["path"]
+        for each in release.files:
+            if each.path == path:
+                name = path.rpartition("/")[2]
+                return _download(self._data.blob(each.digest), name, "application/octet-stream")
+        raise NotFound(
+            f"{release.name} has no file {path}", cure=f"its files are listed at {release.name}"
+        )
+
+    # ---------- what is done ----------
+
+    async def roll_back(self, request: Request) -> Response:
+        form = await _own_form(request)
+        model = request.path_params["model"]
+        stage, generation = _stage(form), _generation(form)
+        if not self._tokens.holds(roll_back_purpose(model, stage), form.get("token", "")):
+            why = "Your page was from before a restart of Roadworthy. Look again, and press again."
+            return await run_in_threadpool(self._refused, request, model, why, 403)
+        return await run_in_threadpool(self._roll_back, request, model, stage, generation)
+
+    def _roll_back(self, request: Request, model: str, stage: Stage, generation: int) -> Response:
+        try:
+            after = self._data.roll_back(model, stage, generation, CALLER)
+        except Conflict as conflict:
+            if self._moved_on(model, stage, generation):
+                facts = self._reader.model(model, signed_in(request), stale=(stage, generation))
+                return self._page("model.html", model_page(facts), 409)
+            return self._refused(request, model, _said(conflict), 409)
+        except NotFound as missing:
+            if model not in self._data.models():
+                raise
+            return self._refused(request, model, _said(missing), 409)
+        address = f"/models/{quote(model, safe='')}?done={after.generation}"
+        return RedirectResponse(address, status_code=303)
+
+    def _moved_on(self, model: str, stage: Stage, generation: int) -> bool:
+        return any(
+            (each.model, each.stage) == (model, stage) and each.generation != generation
+            for each in self._data.deployments()
+        )
+
+    def _refused(self, request: Request, model: str, why: str, status: int) -> Response:
+        facts = self._reader.model(model, signed_in(request), refused=why)
+        return self._page("model.html", model_page(facts), status)
+
+    def try_form(self, request: Request) -> Response:
+        model, number = _release_of(request)
+        facts = self._reader.release(model, number, signed_in(request))
+        return self._page("try.html", try_page(facts, self._data.gateway))
+
+    async def try_it(self, request: Request) -> Response:
+        form = await _own_form(request)
+        typed = {
+            name.removeprefix(PREFIX): value.replace("\r\n", "\n")
+            for name, value in form.items()
+            if name.startswith(PREFIX)
+        }
+        return await run_in_threadpool(self._try, request, typed)
+
+    def _try(self, request: Request, typed: Mapping[str, str]) -> Response:
+        model, number = _release_of(request)
+        facts = self._reader.release(model, number, signed_in(request))
+        parsed = parse_row(facts.release.signature, typed)
+        gateway = self._data.gateway
+        if parsed.errors:
+            return self._page("try.html", try_page(facts, gateway, typed, parsed.errors), 422)
+        prediction = self._data.predict(facts.release.name, parsed.row)
+        status = 422 if prediction.problems else 502 if prediction.failure else 200
+        view = try_page(facts, gateway, typed, prediction=prediction)
+        return self._page("try.html", view, status)
+
+    # ---------- signing in, where a token is set ----------
+
+    def sign_in_form(self, request: Request) -> Response:
+        view = sign_in_page(self._data.now(), _local(request.query_params.get("next", "/")))
+        return self._page("sign_in.html", view)
+
+    async def sign_in(self, request: Request) -> Response:
+        form = await _own_form(request)
+        token, address = self._data.token, _local(form.get("next", "/"))
+        if token is None:
+            return RedirectResponse(address, status_code=303)
+        if not same_token(form.get("token", ""), token):
+            view = sign_in_page(self._data.now(), address, "This is not the token.")
+            return self._page("sign_in.html", view, 403)
+        response = RedirectResponse(address, status_code=303)
+        response.set_cookie(
+            SESSION_COOKIE,
+            make_session(token),
+            max_age=SESSION_SECONDS,
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
+        return response
+
+    async def sign_out(self, request: Request) -> Response:
+        await _own_form(request)
+        response = RedirectResponse("/sign-in", status_code=303)
+        response.delete_cookie(SESSION_COOKIE)
+        return response
+
+    # ---------- what went wrong ----------
+
+    def problem(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, RoadworthyError)
+        return self.show_problem(request, error)
+
+    def show_problem(
+        self, request: Request, error: RoadworthyError, status: int | None = None
+    ) -> Response:
+        """An error as a page, or as a problem document under the API's addresses."""
+        known = self._data.statuses.get(error.code, _STATUSES.get(error.code, 500))
+        code = status or (404 if error.code == "invalid-name" else known)
+        if request.url.path.startswith("/api/"):
+            return JSONResponse(
+                {"status": code, "detail": error.message, **error.problem()},
+                code,
+                media_type="application/problem+json",
+            )
+        view = problem_page(error, code, self._data.now(), signed_in(request))
+        return self._page("problem.html", view, code)
+
+    def http_problem(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if error.status_code == 405:
+            problem: RoadworthyError = UsageError(
+                f"{request.method} can't be used on {request.url.path}", cure="open it with GET"
+            )
+        else:
+            problem = NotFound(
+                f"there is no page at {request.url.path}", cure="start from the overview"
+            )
+        return self.show_problem(request, problem, error.status_code)
+
+    def failure(self, request: Request, error: Exception) -> Response:
+        log.error("the page %s could not be made", request.url.path, exc_info=error)
+        problem = RoadworthyError(
+            f"this page could not be made: {type(error).__name__}", cure="roadworthy logs control"
+        )
+        return self.show_problem(request, problem, 500)
+
+
+_STATUSES = {"not-found": 404, "conflict": 409, "not-allowed": 403, "usage": 400}
+
+
+def _said(error: RoadworthyError) -> str:
+    return error.message[:1].upper() + error.message[1:] + "."
+
+
+def _release_of(request: Request) -> tuple[str, int]:
+    model, number = request.path_params["model"], request.path_params["number"]
+    if not 0 < number <= HIGHEST_NUMBER:
+        raise NotFound(
+            f"{model} has no release with such a number", cure=f"roadworthy releases {model}"
+        )
+    return model, number
+
+
+async def _own_form(request: Request) -> dict[str, str]:
+    """What a form of our own page sent. Raises NotAllowed where it comes from elsewhere."""
+    if not from_own_page(request.headers, request.headers.get("host", "")):
+        raise NotAllowed(
+            "this was not sent by a page of Roadworthy, so nothing was done",
+            cure="open the page itself and press there",
+        )
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_FORM_BYTES:
+            raise UsageError("the form is larger than 1 MiB", cure="use the gateway or the client")
+    try:
+        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise UsageError("the form can't be read", cure="send it from the page") from None
+    return dict(pairs)
+
+
+def _stage(form: Mapping[str, str]) -> Stage:
+    for stage in STAGES:
+        if form.get("stage") == stage:
+            return stage
+    raise UsageError("no such stage", cure=f"one of {', '.join(STAGES)}")
+
+
+def _generation(form: Mapping[str, str]) -> int:
+    text = form.get("generation", "")
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise UsageError("the form does not say what it was made from", cure="load the page again")
+    return int(text)
+
+
+def _local(address: str) -> str:
+    """The address if it is one of ours; a redirect leads nowhere else."""
+    fine = address.startswith("/") and not address.startswith(("//", "/\\"))
+    return address if fine and address.isprintable() else "/"
+
+
+def _download(body: bytes, name: str, media_type: str) -> Response:
+    return Response(
+        body,
+        media_type=media_type,
+        headers={"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"},
+    )

@@ -1,0 +1,363 @@
+"""A model: what is live and why, the way back, releases, history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from roadworthy.core.certificate import Certificate
+from roadworthy.core.deployment import AgentStatus, Deployment, StageChange
+from roadworthy.core.names import STAGES, Stage
+from roadworthy.core.operation import Operation
+from roadworthy.core.release import Release
+from roadworthy.ui.formats import (
+    age,
+    count,
+    dated,
+    duration,
+    memory,
+    number,
+    percent,
+    plural,
+    recent,
+    with_unit,
+)
+from roadworthy.ui.health import health_of, release_name, runs_now, workers_of
+from roadworthy.ui.traffic import Flow
+from roadworthy.ui.views.parts import (
+    View,
+    certificate_word,
+    model_path,
+    page,
+    plate,
+    problem_line,
+    release_path,
+    roll_back_form,
+    what_it_does,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFacts:
+    """What a model's page is made from. Releases and history are newest first.
+
+    Certificates go by release number, flows by release name; ``answered`` counts all requests to
+    a release since the gateway started. ``stale`` is the generation that a refused press was
+    made against, ``done`` the generation that the reader's own press made.
+    """
+
+    model: str
+    releases: Sequence[Release]
+    certificates: Mapping[int, Certificate]
+    deployments: Sequence[Deployment]
+    history: Sequence[StageChange]
+    operations: Sequence[Operation]
+    status: AgentStatus | None
+    flows: Mapping[str, Flow]
+    answered: Mapping[str, float]
+    token: Mapping[Stage, str]
+    now: datetime
+    stale: tuple[Stage, int] | None = None
+    done: int | None = None
+    refused: str = ""
+    signed_in: bool = False
+
+
+def model_page(facts: ModelFacts) -> View:
+    """The model's view."""
+    own = {each.stage: each for each in facts.deployments if each.model == facts.model}
+    cards = [_stage_card(stage, own.get(stage), facts) for stage in reversed(STAGES)]
+    production = own.get("production")
+    shown = production if production and production.live is not None else own.get("staging")
+    return {
+        "page": page(
+            facts.model,
+            facts.now,
+            nav="models",
+            command=f"roadworthy why {facts.model}",
+            renew=0 if facts.stale or facts.refused else 5,
+            signed_in=facts.signed_in,
+        ),
+        "model": facts.model,
+        "crumbs": [{"href": "/#models", "text": "Models"}],
+        "lead": _lead(facts),
+        "try_href": f"{release_path(facts.model, shown.live)}/try"
+        if shown and shown.live is not None
+        else "",
+        "back": roll_back_form(production, facts.token["production"]) if production else None,
+        "cards": cards,
+        "notice": _notice(facts),
+        "toast": _toast(facts),
+        "failed": _failed_operation(facts),
+        "traffic": _traffic(shown, facts),
+        "releases": [_release_row(release, facts) for release in facts.releases],
+        "history": [_history_row(change, facts) for change in facts.history],
+    }
+
+
+def _lead(facts: ModelFacts) -> str:
+    if not facts.releases:
+        return "No release yet."
+    return what_it_does(facts.releases[0])
+
+
+def _stage_card(stage: Stage, deployment: Deployment | None, facts: ModelFacts) -> View:
+    """What answers at a stage, since when, by whom, why, in place of what."""
+    if deployment is None or deployment.live is None:
+        health = (
+            health_of(deployment, facts.operations, facts.status, facts.now)
+            if (deployment)
+            else None
+        )
+        newest = facts.releases[0].number if facts.releases else 1
+        return {
+            "stage": stage,
+            "plate": None,
+            "health": health,
+            "promote": f"roadworthy promote {facts.model}@{newest} --to {stage}",
+            "rows": [],
+            "back": None,
+        }
+    release = release_name(facts.model, deployment.live)
+    change = _brought(deployment, facts.history)
+    rows: list[View] = []
+    if change is not None:
+        rows += _why_rows(change, facts.now)
+    certificate = facts.certificates.get(deployment.live)
+    word = certificate_word(certificate)
+    passed = " passed" if word["sign"] == "ok" else ""
+    rows.append(
+        {
+            "term": "Let in by",
+            "text": f"certificate, {word['word']}{passed}",
+            "href": release_path(facts.model, deployment.live) + "#certificate",
+        }
+    )
+    rows += _back_rows(deployment, facts)
+    rows.append({"term": "Runs in", "text": _workers_text(release, deployment, facts)})
+    return {
+        "stage": stage,
+        "plate": plate(facts.model, deployment.live, [deployment]),
+        "health": health_of(deployment, facts.operations, facts.status, facts.now),
+        "promote": "",
+        "rows": rows,
+        "back": roll_back_form(deployment, facts.token[stage], "-card")
+        if stage != "production"
+        else None,
+    }
+
+
+def _brought(deployment: Deployment, history: Sequence[StageChange]) -> StageChange | None:
+    """The newest change that brought what is live to this stage."""
+    for change in history:
+        if (change.stage, change.release) == (deployment.stage, deployment.live):
+            return change
+    return None
+
+
+_ACTIONS = {
+    "deploy": "Deployed by",
+    "promote": "Promoted by",
+    "rollback": "Rolled back by",
+    "retire": "Retired by",
+}
+
+
+def _why_rows(change: StageChange, now: datetime) -> list[View]:
+    since = age(change.at, now)
+    ago = f", {duration(since.total_seconds())}" if since else ""
+    rows: list[View] = [
+        {"term": "Live since", "moment": dated(change.at, now), "text": ago},
+        {"term": _ACTIONS[change.action], "text": change.caller or "somebody unnamed"},
+    ]
+    if change.reason:
+        rows.append({"term": "Because", "text": f"“{change.reason}”"})
+    return rows
+
+
+def _back_rows(deployment: Deployment, facts: ModelFacts) -> list[View]:
+    if deployment.previous is None or deployment.previous == deployment.live:
+        return [{"term": "Took over from", "text": "nothing: it is the first here"}]
+    name = release_name(facts.model, deployment.previous)
+    warm = runs_now(facts.status, name, facts.now)
+    text = {
+        True: ", still warm: going back takes effect at once",
+        False: ", not warm: going back has to start its worker first",
+        None: "",
+    }[warm]
+    return [
+        {
+            "term": "Took over from",
+            "plate": plate(facts.model, deployment.previous, facts.deployments),
+            "text": text,
+        }
+    ]
+
+
+def _workers_text(release: str, deployment: Deployment, facts: ModelFacts) -> str:
+    workers = workers_of(facts.status, release)
+    ready = [each for each in workers if each.state == "ready"]
+    text = f"{len(ready)} of {plural(deployment.workers, 'worker')}"
+    if ready and any(each.rss_bytes for each in ready):
+        text += f", {memory(sum(each.rss_bytes for each in ready))} now"
+    profile = _profile_memory(facts.certificates.get(deployment.live or 0))
+    if profile:
+        text += f", {profile} a worker when certified"
+    restarts = sum(each.restarts for each in workers)
+    return text + (f", {plural(restarts, 'restart')}" if restarts else "")
+
+
+def _profile_memory(certificate: Certificate | None) -> str:
+    profile = certificate.profile if certificate else None
+    return memory(profile.load_bytes) if profile else ""
+
+
+def _notice(facts: ModelFacts) -> View | None:
+    """Someone else acted: who, what, when; or why a press was refused."""
+    if facts.refused:
+        return {
+            "sign": "warn",
+            "title": "Nothing was changed by your press.",
+            "lines": [{"moment": None, "text": facts.refused}],
+        }
+    if facts.stale is None:
+        return None
+    stage, seen = facts.stale
+    since = [each for each in facts.history if each.stage == stage and each.generation > seen]
+    return {
+        "sign": "warn",
+        "title": "Somebody acted before you: nothing was changed by your press.",
+        "lines": [
+            {"moment": dated(each.at, facts.now, seconds=True), "text": ": " + _sentence(each)}
+            for each in since
+        ]
+        or [{"moment": None, "text": "What your page showed is no longer so; this is how it is."}],
+    }
+
+
+def _toast(facts: ModelFacts) -> str:
+    """The reader's own roll-back, confirmed: only while it is the newest change."""
+    newest = facts.history[0] if facts.history else None
+    if facts.done is None or newest is None or newest.action != "rollback":
+        return ""
+    if newest.generation != facts.done:
+        return ""
+    for each in facts.deployments:
+        if (each.model, each.stage) == (facts.model, newest.stage):
+            if each.live == newest.release:
+                return f"Rolled back: @{newest.release} answers in {newest.stage}."
+            return f"Going back to @{newest.release}: it answers as soon as its worker is warm."
+    return ""
+
+
+def _failed_operation(facts: ModelFacts) -> View | None:
+    """The newest deployment of this model, where it failed."""
+    for each in facts.operations:
+        if each.model != facts.model or each.kind == "verify":
+            continue
+        if each.state != "failed":
+            return None
+        problem = problem_line(each.problem)
+        return {
+            "title": f"{each.release or 'The newest release'} did not go to {each.stage}",
+            "text": problem["message"],
+            "cure": problem["cure"],
+        }
+    return None
+
+
+def _traffic(deployment: Deployment | None, facts: ModelFacts) -> View:
+    """Figures of what answers now, each beside what was certified."""
+    if deployment is None or deployment.live is None:
+        return {"words": "Nothing is live, so nothing is asked.", "figures": [], "title": ""}
+    release = release_name(facts.model, deployment.live)
+    flow = facts.flows.get(release)
+    if flow is None:
+        return {
+            "words": "Not measured yet: that takes two readings of the gateway, seconds apart.",
+            "figures": [],
+            "title": "",
+        }
+    title = f"Answered by @{deployment.live}, last {duration(flow.seconds)}"
+    if not flow.requests:
+        return {
+            "words": f"No requests in the last {duration(flow.seconds)}.",
+            "figures": [],
+            "title": title,
+        }
+    certificate = facts.certificates.get(deployment.live)
+    profile = certificate.profile if certificate else None
+    total = facts.answered.get(release)
+    figures: list[View] = [
+        {
+            "term": "Requests per second",
+            "value": number(flow.rate),
+            "note": f"certified for {number(profile.requests_per_second)}" if profile else "",
+        },
+    ]
+    for share, value, certified in (
+        ("p50", flow.p50, profile.p50_ms if profile else None),
+        ("p95", flow.p95, profile.p95_ms if profile else None),
+        ("p99", flow.p99, profile.p99_ms if profile else None),
+    ):
+        if value is not None:
+            note = "" if certified is None else f"{with_unit(certified, 'ms')} when certified"
+            figures.append(
+                {"term": f"Latency {share}", "value": with_unit(value * 1000, "ms"), "note": note}
+            )
+    figures.append(
+        {
+            "term": "Errors",
+            "value": percent(flow.error_share or 0.0),
+            "note": f"{count(round(flow.errors))} of {count(round(flow.requests))} requests",
+        }
+    )
+    if total is not None:
+        figures.append(
+            {"term": "Answered", "value": count(round(total)), "note": "since the gateway started"}
+        )
+    return {"words": "", "figures": figures, "title": title}
+
+
+def _release_row(release: Release, facts: ModelFacts) -> View:
+    certificate = facts.certificates.get(release.number)
+    profile = certificate.profile if certificate else None
+    word = certificate_word(certificate)
+    if release.quarantined:
+        word = {"sign": "warn", "word": "quarantined"}
+    changed = release.quarantined or release.notes
+    return {
+        "plate": plate(facts.model, release.number, facts.deployments),
+        "certificate": word,
+        "made": recent(release.made, facts.now),
+        "by": release.caller,
+        "changed": changed,
+        "p95": with_unit(profile.p95_ms, "ms") if profile else "",
+        "memory": memory(profile.load_bytes) if profile else "",
+    }
+
+
+def _sentence(change: StageChange) -> str:
+    by = change.caller or "somebody unnamed"
+    to = f"@{change.release}" if change.release else "nothing"
+    instead = f" in place of @{change.replaced}" if change.replaced else ""
+    reason = f" (“{change.reason}”)" if change.reason else ""
+    verb = {
+        "deploy": f"deployed {to} to {change.stage}{instead}",
+        "promote": f"promoted {to} to {change.stage}{instead}",
+        "rollback": f"rolled {change.stage} back to {to}" + instead,
+        "retire": f"took {change.stage} off the road" + instead,
+    }[change.action]
+    return f"{by} {verb}{reason}"
+
+
+def _history_row(change: StageChange, facts: ModelFacts) -> View:
+    return {
+        "moment": dated(change.at, facts.now, seconds=True),
+        "sign": {"rollback": "warn", "retire": ""}.get(change.action, "ok"),
+        "mark": {"deploy": "↑", "promote": "↑", "rollback": "↩", "retire": "–"}[change.action],
+        "sentence": _sentence(change),
+        "plate": plate(facts.model, change.release, facts.deployments) if change.release else None,
+        "href": model_path(facts.model),
+    }
