@@ -1,0 +1,181 @@
+"""The gateway as a process: HTTP server, control socket, prediction log, until SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvicorn
+
+from roadworthy.errors import Damaged, NewerFormat, NotFound, UsageError
+from roadworthy.serving.gateway import Gateway
+from roadworthy.serving.metrics import Metrics
+from roadworthy.serving.options import GatewayOptions
+from roadworthy.serving.prediction_log import PredictionLog
+from roadworthy.serving.routing import Routing
+from roadworthy.serving.table import read_table
+from roadworthy_runtime.limits import nobody_holds
+
+MOST_COMMAND = 64 * 1024
+
+
+def run_gateway(options: GatewayOptions) -> int:
+    """Run a gateway until SIGTERM or SIGINT; requests under way are finished. The exit code.
+
+    Raises UsageError where its address can't be listened on.
+    """
+    with _listening(options) as listener:
+        return asyncio.run(_run(options, listener))
+
+
+async def _run(options: GatewayOptions, listener: socket.socket) -> int:
+    metrics = Metrics()
+    log = None
+    if options.log is not None:
+        log = PredictionLog(
+            options.log,
+            on_written=metrics.log_written.inc,
+            on_dropped=lambda rows, reason: metrics.log_dropped.labels(reason).inc(rows),
+        )
+    routing = Routing(options.limits, metrics.watch)
+    path = Path(options.table)
+    if path.exists():
+        await routing.apply(read_table(path))
+    application = Gateway(routing, metrics, options.limits, log, options.token)
+    server = _Server(
+        uvicorn.Config(
+            application,
+            http="httptools",
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            interface="asgi3",
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=int(options.limits.deadline_seconds) + 1,
+        )
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    watch = asyncio.create_task(_watch_lease(options, server))
+    try:
+        async with _control(Path(options.control), routing, path):
+            await server.serve(sockets=[listener])
+    finally:
+        watch.cancel()
+        if log is not None:
+            await asyncio.to_thread(log.close)
+    return 0
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server without its own signal handling, which would skip what comes after it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def stop(self) -> None:
+        """Finish what is under way, then return from ``serve``."""
+        self.should_exit = True
+
+
+@contextlib.contextmanager
+def _listening(options: GatewayOptions) -> Iterator[socket.socket]:
+    if options.socket_fd is not None:
+        with socket.socket(fileno=options.socket_fd) as inherited:
+            yield inherited
+        return
+    with listen(options.host, options.port) as bound:
+        yield bound
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens on this address. Raises UsageError where it can't be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+        bound.listen(2048)
+    except OSError as error:
+        bound.close()
+        raise UsageError(
+            f"the gateway can't listen on {host}:{port}: {error.strerror or error}",
+            cure="stop what listens there, or set another gateway.port",
+            host=host,
+            port=port,
+        ) from None
+    return bound
+
+
+@contextlib.asynccontextmanager
+async def _control(path: Path, routing: Routing, table: Path) -> AsyncIterator[None]:
+    """Answer ``swap`` and ``status``, one JSON object a line, on a Unix socket."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.LimitOverrunError, ValueError):
+            while line := await reader.readline():
+                writer.write(msgspec.json.encode(await _obey(line, routing, table)) + b"\n")
+                await writer.drain()
+        writer.close()
+
+    path.unlink(missing_ok=True)
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    server = await asyncio.start_unix_server(serve, str(fresh), limit=MOST_COMMAND)
+    fresh.chmod(0o600)
+    fresh.replace(path)
+    try:
+        yield
+    finally:
+        server.close()
+        path.unlink(missing_ok=True)
+
+
+async def _obey(line: bytes, routing: Routing, table: Path) -> dict[str, Any]:
+    problems: list[str] = []
+    try:
+        command = msgspec.json.decode(line)
+        word = command.get("do") if isinstance(command, dict) else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        word = None
+    if word == "swap":
+        try:
+            problems = await routing.apply(read_table(table))
+        except (NotFound, Damaged, NewerFormat) as error:
+            problems = [error.message]
+    elif word != "status":
+        problems = ["say swap or status"]
+    return {
+        "pid": os.getpid(),
+        "version": routing.version,
+        "revision": routing.revision,
+        "connected": routing.connected(),
+        "retiring": sorted(routing.retiring_workers()),
+        "problems": problems,
+    }
+
+
+async def _watch_lease(options: GatewayOptions, server: _Server) -> None:
+    if not options.lease:
+        return
+    loop = asyncio.get_running_loop()
+    held = loop.time()
+    while loop.time() - held < options.lease_seconds:
+        await asyncio.sleep(1.0)
+        if not nobody_holds(Path(options.lease)):
+            held = loop.time()
+    print("nobody looks after this gateway any more: it ends", file=sys.stderr, flush=True)
+    server.stop()
