@@ -1,1 +1,32 @@
-"""Roadworthy: from the program where a model was created to certified, reversible production."""
+"""Roadworthy: from the program where a model was created to certified, reversible production.
+
+The names listed here are the public ones; each is loaded on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from roadworthy.errors import RoadworthyError as RoadworthyError
+
+_HOMES = {
+    "RoadworthyError": "roadworthy.errors",
+}
+
+__all__ = ["RoadworthyError", "__version__"]
+
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'roadworthy' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
