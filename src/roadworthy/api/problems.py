@@ -55,4 +55,3 @@ def problem_of(error: RoadworthyError) -> dict[str, Any]:
 def problem_bytes(error: RoadworthyError) -> bytes:
     """The problem as JSON; details that JSON has no form for are written as text."""
     return msgspec.json.encode(problem_of(error), enc_hook=str)
-

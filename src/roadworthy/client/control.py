@@ -183,7 +183,7 @@ class ControlPlane:
                 value = self.get(f"/operations/{operation.id}", after=seen, wait=10)
                 operation = msgspec.convert(value, Operation)
                 away_since = None
-            except Exception as error:
+            except Unavailable as error:
                 away_since = _still_patient(error, away_since, patience)
         if operation.problem is not None:
             raise error_from_problem(operation.problem)
@@ -228,11 +228,9 @@ def _blocks(path: Path) -> Iterator[bytes]:
             yield block
 
 
-def _still_patient(error: Exception, since: float | None, patience: float) -> float:
-    """When waiting began; raises the error itself where it is another one or lasts too long."""
+def _still_patient(error: Unavailable, since: float | None, patience: float) -> float:
+    """When waiting began, after a moment; raises the error itself once it lasts too long."""
     now = time.monotonic()
-    if not isinstance(error, Unavailable):
-        raise error
     if since is not None and now - since > patience:
         raise error
     time.sleep(0.2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from roadworthy.core.certificate import Check
 from roadworthy.core.names import Stage
 from roadworthy.core.release import FlowFile, Lock
 from roadworthy.core.signature import Signature
@@ -25,8 +26,9 @@ class Progress(Document):
 class DeployRequest(Document):
     """A captured flow that is to become a release and run; its blobs are uploaded already.
 
-    ``report`` is the digest of the capture report as JSON, ``checks`` the checks that
-    capture made itself (replay, law, effects).
+    ``checks`` are those that capture made itself (replay, law, effects); ``interpreter`` is
+    the Python that the program ran in, where that is on the control plane's machine;
+    ``workers`` how many are to run, 0: as many as before.
     """
 
     model: str
@@ -35,11 +37,11 @@ class DeployRequest(Document):
     files: list[FlowFile]
     signature: Signature
     lock: Lock
-    report: str = ""
-    checks: list[dict[str, Any]] = []
+    checks: list[Check] = []
+    interpreter: str = ""
     notes: str = ""
     allow_breaking: bool = False
-    workers: int = 1
+    workers: int = 0
 
 
 class Operation(Document):

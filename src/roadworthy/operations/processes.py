@@ -1,4 +1,4 @@
-"""Processes of this machine, told apart by pid and start time, so that a reused pid harms nobody."""
+"""Processes of this machine, told apart by pid and start time: a reused pid harms nobody."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def listener(port: int) -> tuple[int, str] | None:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             for link in (folder / "fd").iterdir():
-                if os.readlink(link) in inodes:
+                if str(link.readlink()) in inodes:
                     words = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
                     return int(folder.name), words.decode("utf-8", "replace").strip()[:80]
         except OSError:

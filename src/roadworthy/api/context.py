@@ -1,0 +1,33 @@
+"""What routes are given: the parts of the control plane, put together by wiring."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fastapi import Request
+
+from roadworthy.operations.desired import Desired
+from roadworthy.registry import Registry
+from roadworthy.settings import Settings
+from roadworthy.storage.blobs import Blobs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """The control plane's parts. ``closing`` is set once it is to end, so that waits end."""
+
+    settings: Settings
+    desired: Desired
+    registry: Registry
+    blobs: Blobs
+    version: str
+    junit: Callable[[object], bytes]
+    closing: threading.Event = field(default_factory=threading.Event)
+
+
+def context_of(request: Request) -> Context:
+    """The context that the app was made with."""
+    context: Context = request.app.state.context
+    return context
