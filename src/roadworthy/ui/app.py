@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -17,7 +16,10 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from roadworthy.core.names import STAGES, Stage
+from roadworthy.certification.documents import encode_certificate
+from roadworthy.certification.junit import to_junit
+from roadworthy.core.certificate import Certificate
+from roadworthy.core.names import STAGES, ReleaseName, Stage
 from roadworthy.core.release import Release
 from roadworthy.errors import Conflict, NotAllowed, NotFound, RoadworthyError, UsageError
 from roadworthy.ui.data import PageData
@@ -139,18 +141,19 @@ class _Pages:
 
     def certificate(self, request: Request) -> Response:
         release, certificate = self._certified(request)
-        body = msgspec.json.format(msgspec.json.encode(certificate), indent=2)
-        return _download(body, f"{release.name}-certificate.json", "application/json")
+        return _download(
+            encode_certificate(certificate), f"{release.name}-certificate.json", "application/json"
+        )
 
     def junit(self, request: Request) -> Response:
         release, certificate = self._certified(request)
         return _download(
-            self._data.junit(certificate), f"{release.name}-certificate.xml", "application/xml"
+            to_junit(certificate), f"{release.name}-certificate.xml", "application/xml"
         )
 
-    def _certified(self, request: Request) -> tuple[Release, Any]:
-        release = self._data.release(*_release_of(request))
-        certificate = self._data.certificate(release)
+    def _certified(self, request: Request) -> tuple[Release, Certificate]:
+        release = self._release(request)
+        certificate = self._data.registry.latest_certificate(release.digest)
         if certificate is None:
             raise NotFound(
                 f"{release.name} has no certificate", cure=f"roadworthy verify {release.name}"
@@ -158,15 +161,13 @@ class _Pages:
         return release, certificate
 
     def flow_file(self, request: Request) -> Response:
-        release = self._data.release(*_release_of(request))
         path = request.path_params["path"]
-        for each in release.files:
-            if each.path == path:
-                name = path.rpartition("/")[2]
-                return _download(self._data.blob(each.digest), name, "application/octet-stream")
-        raise NotFound(
-            f"{release.name} has no file {path}", cure=f"its files are listed at {release.name}"
-        )
+        content = self._data.registry.file(self._release(request), path)
+        return _download(content, path.rpartition("/")[2], "application/octet-stream")
+
+    def _release(self, request: Request) -> Release:
+        model, number = _release_of(request)
+        return self._data.registry.release(str(ReleaseName(model=model, number=number)))
 
     # ---------- what is done ----------
 
@@ -188,7 +189,7 @@ class _Pages:
                 return self._page("model.html", model_page(facts), 409)
             return self._refused(request, model, _said(conflict), 409)
         except NotFound as missing:
-            if model not in self._data.models():
+            if not self._known(model):
                 raise
             return self._refused(request, model, _said(missing), 409)
         address = f"/models/{quote(model, safe='')}?done={after.generation}"
@@ -199,6 +200,9 @@ class _Pages:
             (each.model, each.stage) == (model, stage) and each.generation != generation
             for each in self._data.deployments()
         )
+
+    def _known(self, model: str) -> bool:
+        return any(each.model == model for each in self._data.deployments())
 
     def _refused(self, request: Request, model: str, why: str, status: int) -> Response:
         facts = self._reader.model(model, signed_in(request), refused=why)

@@ -7,13 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from roadworthy.core.capture import CaptureReport
-from roadworthy.core.certificate import Certificate
 from roadworthy.core.deployment import AgentStatus, Deployment, StageChange
 from roadworthy.core.names import Stage
 from roadworthy.core.operation import Operation
-from roadworthy.core.release import Release
-from roadworthy.core.run import Run
+from roadworthy.registry import Registry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,42 +48,32 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, kw_only=True)
 class PageData:
-    """The functions that the pages call. Each returns core values or raises RoadworthyError.
+    """What the pages call. Functions return core values or raise RoadworthyError.
 
-    ``models()`` names in order; ``releases(model)`` newest first, NotFound where the model does
-    not exist; ``release(model, number)``; ``certificate`` and ``report`` of a release, None where
-    there is none; ``runs(most)`` newest first; ``run(id)``; ``made_from(run)`` the releases of a
-    run; ``deployments()`` of all models; ``history(model)`` newest first; ``operations(most)``
-    newest first; ``status()`` what the agent last reported, None before its first report;
-    ``blob(digest)`` a stored file's bytes; ``metrics()`` the gateway's ``/metrics`` text, None
-    where it does not answer; ``roll_back(model, stage, generation, caller)`` sends the deployment
-    to its previous release, Conflict where the generation has moved on; ``predict(release, row)``
-    asks the gateway for this release's answer to one row.
+    ``registry`` finds runs, models, releases and certificates. ``deployments()`` are those of
+    all models; ``history(model)`` and ``operations(most)`` newest first; ``status()`` what the
+    agent last reported, None before its first report; ``roll_back(model, stage, generation,
+    caller)`` sends a deployment back, Conflict where the generation has moved on.
 
-    ``junit(certificate)`` is the certificate as JUnit XML. ``statuses`` maps error codes to HTTP
-    statuses. ``token``: where set, pages ask for it once and remember it in a signed cookie.
-    ``hosts`` are the names under which the pages may be asked for while no token is set.
+    ``predict(release, row)`` asks the gateway for this release's answer to one row; ``metrics()``
+    is the text of its ``/metrics``, None where it does not answer; ``gateway`` the address that
+    callers use (``GatewayClient`` has the three).
+
+    ``statuses`` maps error codes to HTTP statuses. ``token``: where set, the pages ask for it
+    once and remember it in a signed cookie. ``hosts`` are the names under which the pages may be
+    asked for while no token is set.
     """
 
-    models: Callable[[], Sequence[str]]
-    releases: Callable[[str], Sequence[Release]]
-    release: Callable[[str, int], Release]
-    certificate: Callable[[Release], Certificate | None]
-    report: Callable[[Release], CaptureReport | None]
-    runs: Callable[[int], Sequence[Run]]
-    run: Callable[[str], Run]
-    made_from: Callable[[str], Sequence[Release]]
+    registry: Registry
     deployments: Callable[[], Sequence[Deployment]]
     history: Callable[[str], Sequence[StageChange]]
     operations: Callable[[int], Sequence[Operation]]
     status: Callable[[], AgentStatus | None]
-    blob: Callable[[str], bytes]
-    metrics: Callable[[], str | None]
     roll_back: Callable[[str, Stage, int, str], Deployment]
     predict: Callable[[str, Mapping[str, Any]], Prediction]
-    junit: Callable[[Certificate], bytes]
+    metrics: Callable[[], str | None]
+    gateway: str
     statuses: Mapping[str, int] = field(default_factory=dict)
     token: str | None = None
     hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
-    gateway: str = "http://127.0.0.1:8401"
     now: Callable[[], datetime] = utc_now

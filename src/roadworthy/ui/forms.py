@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,6 +17,9 @@ MOST_CHOICES = 60
 """More levels than this are offered as suggestions, not as a list to choose from."""
 PREFIX = "in."
 """Before each column's name in a posted form, so that no column collides with a field of ours."""
+_ISO_DURATION = re.compile(
+    r"P(?:(-?[0-9.]+)D)?(?:T(?:(-?[0-9.]+)H)?(?:(-?[0-9.]+)M)?(?:(-?[0-9.]+)S)?)?"
+)
 
 
 @dataclass(frozen=True)
@@ -133,8 +137,26 @@ def _date(text: str) -> str:
     return text
 
 
-def _as_typed(text: str) -> str:
-    return text
+def _timedelta(text: str) -> float:
+    seconds = _number_or_none(text)
+    if seconds is None:
+        seconds = _iso_seconds(text)
+    if seconds is None or not math.isfinite(seconds):
+        raise _Wrong(f"“{text}” is not a duration. Write seconds, such as 90.")
+    return seconds
+
+
+def _iso_seconds(text: str) -> float | None:
+    """Seconds of an ISO 8601 duration.
+
+    >>> _iso_seconds("P0DT0H5M30S"), _iso_seconds("five")
+    (330.0, None)
+    """
+    found = _ISO_DURATION.fullmatch(text)
+    if found is None or text == "P":
+        return None
+    parts = (float(part or 0) for part in found.groups())
+    return sum(part * size for part, size in zip(parts, (86400, 3600, 60, 1), strict=True))
 
 
 def _object(column: Column, text: str) -> Any:
@@ -152,7 +174,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "bool": _bool,
     "datetime": _datetime,
     "date": _date,
-    "timedelta": _as_typed,
+    "timedelta": _timedelta,
 }
 
 
@@ -213,6 +235,8 @@ def _hint(column: Column, control: str) -> str:
         return "such as 2013-01-31T17:45:00"
     if column.type == "date":
         return "such as 2013-01-31"
+    if column.type == "timedelta":
+        return "in seconds"
     if control != "select" and column.minimum is not None and column.maximum is not None:
         return f"seen so far: {literal(column.minimum)} to {literal(column.maximum)}"
     return ""

@@ -18,6 +18,7 @@ class GatewayClient:
     """A connection to one gateway. ``token`` is sent where one is set."""
 
     def __init__(self, address: str, token: str | None = None) -> None:
+        self.address = address
         self._client = httpx.Client(
             base_url=address,
             timeout=_SECONDS,

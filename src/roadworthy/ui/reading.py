@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 
-from roadworthy.core.names import STAGES, Stage
+from roadworthy.core.capture import CaptureReport
+from roadworthy.core.names import STAGES, Stage, check_model_name
 from roadworthy.core.run import Run
 from roadworthy.errors import NotFound, StorageError
 from roadworthy.ui.data import PageData
@@ -38,22 +38,25 @@ class Reader:
         """What the overview needs."""
         data, now = self._data, self._data.now()
         self._traffic.look(now)
-        models = data.models()
+        models = data.registry.models()
         deployments = data.deployments()
-        newest = {model: found[0] for model in models if (found := data.releases(model))}
         live = {
             release_name(each.model, each.live) for each in deployments if each.live is not None
         }
-        runs = data.runs(RECENT_RUNS)
+        runs = data.registry.runs(limit=RECENT_RUNS)
         return HomeFacts(
-            models=models,
-            newest=newest,
+            models=[each.name for each in models],
+            newest={each.name: each.newest for each in models},
             deployments=deployments,
             operations=data.operations(RECENT_OPERATIONS),
             status=data.status(),
             flows=self._flows(live),
             runs=runs,
-            made={run.id: data.made_from(run.id) for run in runs if run.status == "captured"},
+            made={
+                run.id: data.registry.releases_of_run(run.id)
+                for run in runs
+                if run.status == "captured"
+            },
             now=now,
             signed_in=signed_in,
         )
@@ -69,13 +72,13 @@ class Reader:
     ) -> ModelFacts:
         """What a model's page needs. Raises NotFound where there is no such model."""
         data, now = self._data, self._data.now()
-        releases = data.releases(model)
+        releases = data.registry.releases(model)
         self._traffic.look(now)
         names = {release.name for release in releases}
         certificates = {
             release.number: certificate
             for release in releases
-            if (certificate := data.certificate(release)) is not None
+            if (certificate := data.registry.latest_certificate(release.digest)) is not None
         }
         return ModelFacts(
             model=model,
@@ -98,11 +101,11 @@ class Reader:
     def release(self, model: str, number: int, signed_in: bool) -> ReleaseFacts:
         """What a release's page and its form need. Raises NotFound."""
         data = self._data
-        release = data.release(model, number)
+        release = data.registry.release(release_name(check_model_name(model), number))
         return ReleaseFacts(
             release=release,
-            certificate=data.certificate(release),
-            report=data.report(release),
+            certificate=data.registry.latest_certificate(release.digest),
+            report=self._report_or_none(release.run),
             run=self._run_or_none(release.run),
             deployments=[each for each in data.deployments() if each.model == model],
             status=data.status(),
@@ -113,10 +116,10 @@ class Reader:
     def run(self, run_id: str, signed_in: bool) -> RunFacts:
         """What a run's page needs. Raises NotFound."""
         data = self._data
-        run = data.run(run_id)
+        run = data.registry.run(run_id)
         return RunFacts(
             run=run,
-            releases=data.made_from(run.id),
+            releases=data.registry.releases_of_run(run.id),
             deployments=data.deployments(),
             source=self._source(run),
             now=data.now(),
@@ -125,7 +128,13 @@ class Reader:
 
     def _run_or_none(self, run_id: str) -> Run | None:
         try:
-            return self._data.run(run_id)
+            return self._data.registry.run(run_id)
+        except NotFound:
+            return None
+
+    def _report_or_none(self, run_id: str) -> CaptureReport | None:
+        try:
+            return self._data.registry.run_report(run_id)
         except NotFound:
             return None
 
@@ -134,14 +143,14 @@ class Reader:
         problem = run.problem or {}
         details = problem.get("details") or {}
         named = details.get("file") if isinstance(details, Mapping) else None
-        for path in (named, run.program):
-            for each in run.files:
-                if each.path == path:
-                    try:
-                        return self._data.blob(each.digest).decode("utf-8", "replace")
-                    except (NotFound, StorageError):
-                        return None
-        return None
+        if run.status != "failed":
+            return None
+        try:
+            files = self._data.registry.run_files(run.id)
+        except (NotFound, StorageError):
+            return None
+        content = files.get(str(named)) or files.get(run.program)
+        return None if content is None else content.decode("utf-8", "replace")
 
     def _flows(self, names: set[str]) -> Mapping[str, Flow]:
         return {name: flow for name in names if (flow := self._traffic.of(name)) is not None}
@@ -152,7 +161,3 @@ class Reader:
 
     def _form_tokens(self, model: str) -> Mapping[Stage, str]:
         return {stage: self._tokens.make(roll_back_purpose(model, stage)) for stage in STAGES}
-
-    def now(self) -> datetime:
-        """The instant now."""
-        return self._data.now()

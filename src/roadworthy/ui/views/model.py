@@ -225,9 +225,10 @@ def _notice(facts: ModelFacts) -> View | None:
         return None
     stage, seen = facts.stale
     since = [each for each in facts.history if each.stage == stage and each.generation > seen]
+    who = "Somebody acted" if since else "The state moved on"
     return {
         "sign": "warn",
-        "title": "Somebody acted before you: nothing was changed by your press.",
+        "title": f"{who} before you: nothing was changed by your press.",
         "lines": [
             {"moment": dated(each.at, facts.now, seconds=True), "text": ": " + _sentence(each)}
             for each in since

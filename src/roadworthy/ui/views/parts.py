@@ -17,6 +17,9 @@ from roadworthy.ui.health import release_name
 
 View = dict[str, Any]
 
+RUN_SHOWN = 13
+"""The characters of a run's id that a table shows: they hold its time to the millisecond."""
+
 
 def page(
     title: str,
@@ -134,7 +137,7 @@ def run_row(
     """A run in a table: how it ended, what came of it."""
     return {
         "id": run.id,
-        "short": run.id[:12],
+        "short": run.id[:RUN_SHOWN],
         "href": run_path(run.id),
         "program": run.program,
         "failed": run.status == "failed",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from roadworthy.certification.capacity import advise_all, memory_limit
 from roadworthy.core.capture import CaptureReport, SourceLine
 from roadworthy.core.certificate import Certificate, Check, ResourceProfile
 from roadworthy.core.deployment import AgentStatus, Deployment
@@ -32,6 +33,7 @@ from roadworthy.ui.formats import (
 from roadworthy.ui.forms import example_values, fields_view
 from roadworthy.ui.health import runs_now
 from roadworthy.ui.views.parts import (
+    RUN_SHOWN,
     View,
     metrics_rows,
     model_path,
@@ -94,6 +96,7 @@ def release_page(facts: ReleaseFacts) -> View:
         "form": try_form(facts, example_values(release.signature), {}),
         "provenance": _provenance(facts),
         "profile": profile_view(facts.certificate.profile if facts.certificate else None),
+        "scale": scale_view(facts.certificate.profile if facts.certificate else None),
         "files": [
             {
                 "path": each.path,
@@ -117,7 +120,7 @@ def _facts(facts: ReleaseFacts) -> list[View]:
     release = facts.release
     items: list[View] = [
         {"term": "id", "value": short_digest(release.digest), "code": True},
-        {"term": "from run", "value": release.run[:12], "href": run_path(release.run)},
+        {"term": "from run", "value": release.run[:RUN_SHOWN], "href": run_path(release.run)},
         {"term": "made", "moment": recent(release.made, facts.now)},
     ]
     if release.caller:
@@ -369,7 +372,7 @@ def _provenance(facts: ReleaseFacts) -> View:
         line for line in release.lock.text.splitlines() if "==" in line and line[0] not in "# "
     ]
     return {
-        "run": release.run[:12],
+        "run": release.run[:RUN_SHOWN],
         "run_href": run_path(release.run),
         "run_started": dated(run.started, facts.now) if run else None,
         "run_took": duration(run.seconds) if run else "",
@@ -412,7 +415,7 @@ def profile_view(profile: ResourceProfile | None) -> list[View]:
         {
             "term": "Memory, idle / at load",
             "value": f"{memory(profile.idle_bytes)} / {memory(profile.load_bytes)}",
-            "note": "resident, one worker",
+            "note": f"limit advised: {memory(memory_limit(profile))}",
         },
         {
             "term": "Start-up",
@@ -440,6 +443,26 @@ def profile_view(profile: ResourceProfile | None) -> list[View]:
             }
         )
     return figures
+
+
+def scale_view(profile: ResourceProfile | None) -> View | None:
+    """What 10, 1,000 and 100,000 users would need, by the measured profile."""
+    if profile is None or profile.requests_per_second <= 0:
+        return None
+    advices = advise_all(profile)
+    return {
+        "formula": advices[0].formula,
+        "rows": [
+            {
+                "users": f"{count(each.users)} users",
+                "rate": number(each.requests_per_second),
+                "workers": count(each.workers),
+                "cores": number(each.cores),
+                "memory": memory(each.memory_bytes),
+            }
+            for each in advices
+        ],
+    }
 
 
 def _batch(size: str) -> int:

@@ -11,7 +11,7 @@ from roadworthy.core.deployment import Deployment
 from roadworthy.core.release import Release
 from roadworthy.core.run import Run
 from roadworthy.ui.formats import dated, duration, plural, short_digest, shortened, storage
-from roadworthy.ui.views.parts import View, metrics_rows, page, plate, problem_line
+from roadworthy.ui.views.parts import RUN_SHOWN, View, metrics_rows, page, plate, problem_line
 
 _AROUND = 4
 """Lines of source shown before and after the one that failed."""
@@ -42,7 +42,7 @@ def run_page(facts: RunFacts) -> View:
     failed = run.status == "failed"
     return {
         "page": page(
-            f"{run.program}, run {run.id[:12]}",
+            f"{run.program}, run {run.id[:RUN_SHOWN]}",
             facts.now,
             nav="runs",
             command=f"roadworthy show {run.id}",
@@ -50,6 +50,7 @@ def run_page(facts: RunFacts) -> View:
         ),
         "crumbs": [{"href": "/#runs", "text": "Runs"}],
         "id": run.id,
+        "short": run.id[:RUN_SHOWN],
         "heading": heading(run),
         "lead": _lead(facts),
         "failed": failed,
