@@ -1,4 +1,4 @@
-"""The public names are exactly these, each documented; importing the package loads no other part."""
+"""The public names are exactly these, each documented; importing them loads no other part."""
 
 import subprocess
 import sys
