@@ -273,13 +273,14 @@ class Registry:
 
     def _keep(self, path: str, content: bytes | Path | FlowFile) -> FlowFile:
         if isinstance(content, FlowFile):
-            if not self._blobs.exists(content.digest):
+            size = self._blobs.size(content.digest)
+            if size is None:
                 raise StorageError(
                     f"{path} was not uploaded: there is no blob {short(content.digest)}",
                     cure="upload it, then try again",
                     blob=content.digest,
                 )
-            return msgspec.structs.replace(content, path=path)
+            return FlowFile(path=path, digest=content.digest, bytes=size)
         if isinstance(content, bytes):
             return FlowFile(path=path, digest=self._blobs.put(content), bytes=len(content))
         digest, size = self._blobs.put_file(content)

@@ -38,6 +38,9 @@ class Blobs(Protocol):
     def copy_to(self, digest: str, target: Path) -> None:
         """Writes the content, checked, to a file that takes the place of ``target`` at once."""
 
+    def size(self, digest: str) -> int | None:
+        """The bytes of a blob, None if there is none (its content is not checked)."""
+
     def exists(self, digest: str) -> bool:
         """Whether there is a blob of this name (its content is not checked)."""
 

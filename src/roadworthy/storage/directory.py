@@ -73,9 +73,17 @@ class DirectoryBlobs:
             if hasher.hexdigest() != digest:
                 raise damaged(digest, str(self.root))
 
+    def size(self, digest: str) -> int | None:
+        """The bytes of a blob, None if there is none. Raises StorageError."""
+        with translated(f"looking for blob {short(digest)} in {self.root}"):
+            try:
+                return self.path(digest).stat().st_size
+            except FileNotFoundError:
+                return None
+
     def exists(self, digest: str) -> bool:
         """Whether there is a blob of this name."""
-        return self.path(digest).is_file()
+        return self.size(digest) is not None
 
     def delete(self, digest: str) -> None:
         """Removes a blob if it is there. Raises StorageError."""

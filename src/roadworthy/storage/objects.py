@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _IN_MEMORY = 8 << 20
 _RETRIES: RetryConfig = {
-    "max_retries": 5,
     "retry_timeout": timedelta(seconds=30),
     "backoff": {
         "init_backoff": timedelta(milliseconds=100),
@@ -82,21 +81,28 @@ class ObjectBlobs:
             if hasher.hexdigest() != digest:
                 raise damaged(digest, self.place)
 
-    def exists(self, digest: str) -> bool:
-        """Whether there is a blob of this name. Raises StorageError, Unavailable."""
+    def size(self, digest: str) -> int | None:
+        """The bytes of a blob, None if there is none. Raises StorageError, Unavailable."""
         try:
             with self._calling("looking for", digest):
-                obstore.head(self._store, _key(digest))
+                return int(obstore.head(self._store, _key(digest))["size"])
         except StorageError as error:
-            if isinstance(error.__cause__, (foreign.NotFoundError, FileNotFoundError)):
-                return False
+            if _is_absence(error.__cause__):
+                return None
             raise
-        return True
+
+    def exists(self, digest: str) -> bool:
+        """Whether there is a blob of this name. Raises StorageError, Unavailable."""
+        return self.size(digest) is not None
 
     def delete(self, digest: str) -> None:
         """Removes a blob if it is there. Raises StorageError, Unavailable."""
-        with contextlib.suppress(FileNotFoundError), self._calling("deleting", digest):
-            obstore.delete(self._store, _key(digest))
+        try:
+            with self._calling("deleting", digest):
+                obstore.delete(self._store, _key(digest))
+        except StorageError as error:
+            if not _is_absence(error.__cause__):
+                raise
 
     def digests(self) -> Iterator[str]:
         """The names of all blobs. Raises StorageError, Unavailable."""
@@ -116,14 +122,14 @@ class ObjectBlobs:
         """Turns obstore's errors into ours, naming the blob and the action."""
         try:
             yield
-        except (foreign.BaseError, FileNotFoundError, PermissionError, OSError) as error:
+        except (foreign.BaseError, OSError) as error:
             raise translate(error, action, digest, self.place) from error
 
 
 def translate(error: Exception, action: str, digest: str | None, place: str) -> RoadworthyError:
     """Our error for one of obstore's."""
     what = f"{action} blob {short(digest)} in {place}" if digest else f"{action} blobs in {place}"
-    if isinstance(error, (foreign.NotFoundError, FileNotFoundError)):
+    if _is_absence(error):
         if digest and action == "reading":
             return missing(digest, place)
         return StorageError(f"{what} failed: not found", cure="make the bucket, or check its name")
@@ -143,7 +149,9 @@ def translate(error: Exception, action: str, digest: str | None, place: str) -> 
     return StorageError(f"{what} failed: {_first_line(error)}")
 
 
-def open_object_store(url: str, options: Mapping[str, str]) -> stores.ObjectStore:
+def open_object_store(
+    url: str, options: Mapping[str, str], most_retries: int = 5
+) -> stores.ObjectStore:
     """The store at a URL. Raises SettingsError."""
     client: ClientConfig = {"timeout": "30s", "connect_timeout": "5s"}
     given = dict(options)
@@ -152,13 +160,20 @@ def open_object_store(url: str, options: Mapping[str, str]) -> stores.ObjectStor
     config: Any = given
     try:
         return stores.from_url(
-            url, config=config or None, client_options=client, retry_config=_RETRIES
+            url,
+            config=config or None,
+            client_options=client,
+            retry_config={**_RETRIES, "max_retries": most_retries},
         )
     except (foreign.BaseError, ValueError) as error:
         raise SettingsError(
             f"blobs can't be kept at {url!r}: {_first_line(error)}",
             cure="check `blobs` and `blob_options` in roadworthy.toml",
         ) from error
+
+
+def _is_absence(error: BaseException | None) -> bool:
+    return isinstance(error, (foreign.NotFoundError, FileNotFoundError))
 
 
 def _key(digest: str) -> str:

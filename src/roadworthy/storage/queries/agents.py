@@ -7,17 +7,13 @@ from sqlalchemy import Connection
 
 from roadworthy.core.deployment import AgentStatus
 from roadworthy.storage.queries.documents import decode, encode
+from roadworthy.storage.queries.writing import put_row
 from roadworthy.storage.tables import agents
 
 
 def save_agent_status(connection: Connection, status: AgentStatus, seen: str) -> None:
     """Keeps an agent's report as its latest. ``seen`` is when it came in (UTC, ISO 8601)."""
-    values = {"seen": seen, "document": encode(status)}
-    updated = connection.execute(
-        sa.update(agents).where(agents.c.agent == status.agent).values(**values)
-    )
-    if updated.rowcount == 0:
-        connection.execute(sa.insert(agents).values(agent=status.agent, **values))
+    put_row(connection, agents, {"agent": status.agent}, seen=seen, document=encode(status))
 
 
 def latest_agent_status(

@@ -11,6 +11,7 @@ from roadworthy.core.deployment import Deployment, RoutingTable, StageChange
 from roadworthy.core.names import Stage
 from roadworthy.errors import Conflict
 from roadworthy.storage.queries.documents import decode, encode
+from roadworthy.storage.queries.writing import insert_unless_there, put_row
 from roadworthy.storage.tables import deployments, routing, stage_changes
 
 
@@ -72,17 +73,9 @@ def save_deployment(
 def _compare_and_set(connection: Connection, new: Deployment, expected: int | None) -> bool:
     values: dict[str, Any] = {"generation": new.generation, "document": encode(new)}
     if expected is None:
-        if deployment(connection, new.model, new.stage) is not None:
-            return False
-        with connection.begin_nested() as attempt:
-            try:
-                connection.execute(
-                    sa.insert(deployments).values(model=new.model, stage=new.stage, **values)
-                )
-            except sa.exc.IntegrityError:
-                attempt.rollback()
-                return False
-        return True
+        return insert_unless_there(
+            connection, deployments, model=new.model, stage=new.stage, **values
+        )
     result = connection.execute(
         sa.update(deployments)
         .where(
@@ -143,9 +136,8 @@ def table_version(connection: Connection) -> int:
 
 def next_table_version(connection: Connection) -> int:
     """Counts the version of the routing table up and gives it. Needs a writing transaction."""
-    changed = connection.execute(sa.update(routing).values(version=routing.c.version + 1))
-    if changed.rowcount == 0:
-        connection.execute(sa.insert(routing).values(id=1, version=1))
+    if not insert_unless_there(connection, routing, id=1, version=1):
+        connection.execute(sa.update(routing).values(version=routing.c.version + 1))
     return table_version(connection)
 
 
@@ -163,9 +155,7 @@ def save_routing_table(connection: Connection, table: RoutingTable) -> None:
             f"routing table {table.version} is overtaken: {current} is the newest",
             cure="make it anew from the deployments",
         )
-    values = {"version": table.version, "document": encode(table)}
-    if connection.execute(sa.update(routing).values(**values)).rowcount == 0:
-        connection.execute(sa.insert(routing).values(id=1, **values))
+    put_row(connection, routing, {"id": 1}, version=table.version, document=encode(table))
 
 
 def _deployment(text: str) -> Deployment:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from roadworthy.core.operation import Operation
 from roadworthy.errors import NotFound
 from roadworthy.storage.queries.documents import decode, encode
+from roadworthy.storage.queries.writing import put_row
 from roadworthy.storage.tables import operations
 
 
@@ -21,11 +22,7 @@ def save_operation(connection: Connection, operation: Operation) -> None:
         "started": operation.started,
         "document": encode(operation),
     }
-    updated = connection.execute(
-        sa.update(operations).where(operations.c.id == operation.id).values(**values)
-    )
-    if updated.rowcount == 0:
-        connection.execute(sa.insert(operations).values(id=operation.id, **values))
+    put_row(connection, operations, {"id": operation.id}, **values)
 
 
 def operation(connection: Connection, identity: str) -> Operation:

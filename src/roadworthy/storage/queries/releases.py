@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from roadworthy.core.certificate import Certificate
 from roadworthy.core.release import Release
 from roadworthy.storage.queries.documents import decode, encode
+from roadworthy.storage.queries.writing import insert_unless_there
 from roadworthy.storage.tables import certificates, models, releases
 
 _RELEASE = (releases.c.document, releases.c.notes, releases.c.quarantined)
@@ -88,21 +89,9 @@ def lock_model(connection: Connection, model: str, now: str) -> int:
     chosen = sa.select(models.c.last_number).where(models.c.name == model).with_for_update()
     last = connection.execute(chosen).scalar()
     if last is None:
-        insert = _insert_unless_there(connection, model, now)
-        connection.execute(insert)
+        insert_unless_there(connection, models, name=model, created=now, last_number=0)
         last = connection.execute(chosen).scalar_one()
     return int(last)
-
-
-def _insert_unless_there(connection: Connection, model: str, now: str) -> Any:
-    from sqlalchemy.dialects import postgresql, sqlite
-
-    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return (
-        dialect.insert(models)
-        .values(name=model, created=now, last_number=0)
-        .on_conflict_do_nothing()
-    )
 
 
 def insert_release(connection: Connection, new: Release) -> None:
@@ -138,19 +127,17 @@ def insert_certificate(
     connection: Connection, identity: str, digest: str, new: Certificate
 ) -> None:
     """Keeps a certificate of a content, unless one of this id is kept already."""
-    known = sa.select(certificates.c.id).where(certificates.c.id == identity)
-    if connection.execute(known).first() is None:
-        connection.execute(
-            sa.insert(certificates).values(
-                id=identity,
-                digest=digest,
-                release=new.release,
-                depth=new.depth,
-                made=new.made,
-                passed=int(new.passed),
-                document=encode(new),
-            )
-        )
+    insert_unless_there(
+        connection,
+        certificates,
+        id=identity,
+        digest=digest,
+        release=new.release,
+        depth=new.depth,
+        made=new.made,
+        passed=int(new.passed),
+        document=encode(new),
+    )
 
 
 def certificates_of(
