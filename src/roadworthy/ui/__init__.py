@@ -9,6 +9,15 @@ no operation: it calls what it was given.
 from roadworthy.ui.app import mount_pages
 from roadworthy.ui.data import PageData, Prediction, Problem
 from roadworthy.ui.gateway import GatewayClient
+from roadworthy.ui.sources import page_data
 from roadworthy.ui.traffic import Traffic
 
-__all__ = ["GatewayClient", "PageData", "Prediction", "Problem", "Traffic", "mount_pages"]
+__all__ = [
+    "GatewayClient",
+    "PageData",
+    "Prediction",
+    "Problem",
+    "Traffic",
+    "mount_pages",
+    "page_data",
+]

@@ -48,13 +48,13 @@ log = logging.getLogger(__name__)
 MOST_FORM_BYTES = 1024 * 1024
 MOST_FIELDS = 5000
 HIGHEST_NUMBER = 999_999_999
-CALLER = "the pages"
+CALLER = "somebody at the pages"
 
 
 def mount_pages(app: Starlette, data: PageData, traffic: Traffic | None = None) -> Traffic:
     """Add the pages to a FastAPI or Starlette app, under ``/``: call it after every other route.
 
-    ``data`` is what the pages ask (see ``PageData``). Returns the ``Traffic`` in use: whoever
+    ``data`` is what the pages ask: ``page_data(desired, registry, GatewayClient(…), …)``. Returns the ``Traffic`` in use: whoever
     owns a loop calls its ``look(now)`` about every 15 s, so that rates are known when a page is
     opened; pages look by themselves too.
     """
@@ -197,7 +197,7 @@ class _Pages:
 
     def _moved_on(self, model: str, stage: Stage, generation: int) -> bool:
         return any(
-            (each.model, each.stage) == (model, stage) and each.generation != generation
+            (each.model, each.stage) == (model, stage) and each.asked > generation
             for each in self._data.deployments()
         )
 

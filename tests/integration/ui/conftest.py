@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from roadworthy.api.problems import STATUS_BY_CODE
 from roadworthy.core.capture import (
     CaptureReport,
     Decision,
@@ -28,13 +29,15 @@ from roadworthy.core.capture import (
     StateEntry,
 )
 from roadworthy.core.certificate import Certificate, Check, ResourceProfile
-from roadworthy.core.deployment import AgentStatus, Deployment, StageChange, WorkerStatus
+from roadworthy.core.deployment import AgentStatus, Deployment, WorkerStatus
 from roadworthy.core.names import Stage
 from roadworthy.core.release import Lock, Release
 from roadworthy.core.run import Package, Run
 from roadworthy.core.signature import Column, Output, Signature
-from roadworthy.errors import Conflict
-from roadworthy.operations.transitions import empty_deployment, rolled_back, routed, wanted
+from roadworthy.operations.bell import Bell
+from roadworthy.operations.desired import Desired, deployment_of, save_deployment
+from roadworthy.operations.placing import Placement
+from roadworthy.operations.transitions import routed, wanted
 from roadworthy.registry import Registry, ReleaseDraft
 from roadworthy.serving.answers import Answered
 from roadworthy.serving.codec_plain import read_plain, write_plain
@@ -42,8 +45,7 @@ from roadworthy.serving.problems import Refused, render
 from roadworthy.serving.validation import check_rows
 from roadworthy.storage.blobs import open_blobs
 from roadworthy.storage.opening import open_database
-from roadworthy.storage.queries import deployments as asked
-from roadworthy.ui import GatewayClient, PageData, mount_pages
+from roadworthy.ui import GatewayClient, PageData, mount_pages, page_data
 
 NOW = datetime(2026, 3, 18, 10, 40, 12, tzinfo=UTC)
 EVIL = "<script>document.title='taken'</script><img src=x onerror=document.title='taken'>"
@@ -180,23 +182,19 @@ class World:
     """A seeded home, the app over it, and what the tests change about it."""
 
     registry: Registry
+    desired: Desired
     data: PageData
     app: FastAPI
-    database: Any
-    status: AgentStatus | None
     now: datetime = NOW
 
     def at(self, **ago: float) -> str:
         """An instant before now, as recorded."""
         return (NOW - timedelta(**ago)).isoformat(timespec="seconds")
 
-    def deployments(self) -> list[Deployment]:
-        with self.database.reading() as connection:
-            return asked.all_deployments(connection)
-
-    def history(self, model: str) -> list[StageChange]:
-        with self.database.reading() as connection:
-            return asked.stage_changes_of(connection, model)
+    def deployment(self, model: str, stage: Stage) -> Deployment:
+        """What is wanted there."""
+        with self.desired.database.reading() as connection:
+            return deployment_of(connection, model, stage)
 
     def want(
         self,
@@ -205,34 +203,31 @@ class World:
         number: int,
         ago: timedelta,
         caller: str,
-        reason: str,
-        action: str = "deploy",
+        reason: str = "",
     ) -> None:
         """Somebody deploys a release, and it takes over."""
-        now = (NOW - ago).isoformat(timespec="seconds")
+        at = (NOW - ago).isoformat(timespec="seconds")
 
         def work(connection: Any) -> None:
-            old = asked.deployment(connection, model, stage)
-            after, change = wanted(
-                old or empty_deployment(model, stage), number, action, now, caller, reason
+            before = deployment_of(connection, model, stage)
+            after, change = wanted(before, number, "deploy", at, caller, reason)
+            save_deployment(connection, before, after, change)
+            save_deployment(connection, after, routed(after))
+
+        self.desired.database.write(work)
+
+    def report(self, *workers: WorkerStatus, seconds_ago: float = 1, **fields: Any) -> None:
+        """The agent reports these workers."""
+        self.desired.report(
+            AgentStatus(
+                agent="local",
+                pid=4000,
+                at=self.at(seconds=seconds_ago),
+                applied=7,
+                workers=list(workers),
+                **{"gateway_pid": 4001, **fields},
             )
-            asked.save_deployment(connection, after, old.generation if old else None, change)
-            asked.save_deployment(connection, routed(after), after.generation)
-
-        self.database.write(work)
-
-    def roll_back(self, model: str, stage: Stage, generation: int, caller: str) -> Deployment:
-        def work(connection: Any) -> Deployment:
-            old = asked.deployment(connection, model, stage)
-            if old is None or old.generation != generation:
-                raise Conflict(f"{model} in {stage} was changed meanwhile", cure="look again")
-            after, change = rolled_back(
-                old, None, True, self.now.isoformat(timespec="seconds"), caller, ""
-            )
-            asked.save_deployment(connection, after, generation, change)
-            return after
-
-        return self.database.write(work)
+        )
 
 
 def run_of(registry: Registry, started: str, **fields: Any) -> Run:
@@ -420,11 +415,11 @@ def release_of(
     world: World, model: str, flow: bytes, ago: timedelta, notes: str = "", failed: bool = False
 ) -> Release:
     """A run, its release and certificate."""
+    world.now = NOW - ago
     started = (NOW - ago).isoformat(timespec="seconds")
     run = world.registry.record_run(
         run_of(world.registry, started), report(), {"train.py": PROGRAM.encode()}
     )
-    world.now = NOW - ago
     release = world.registry.record_release(
         ReleaseDraft(
             model=model,
@@ -539,33 +534,20 @@ def empty_world(tmp_path: Path, gateway_address: str) -> Iterator[World]:
     """A home in which nothing has happened."""
     database = open_database(f"sqlite:///{tmp_path / 'roadworthy.db'}")
     client = GatewayClient(gateway_address)
-    world: World
-
+    bell = Bell()
+    placement = Placement(
+        fits=lambda _python, _lock: "",
+        realise=lambda _lock: Path("/nowhere"),
+        realised=lambda _lock: None,
+        ring=bell.ring,
+    )
+    desired = Desired(database, placement, bell, clock=lambda: world.now.timestamp())  # noqa: PLW0108 (made below)
     registry = Registry(database, open_blobs(str(tmp_path / "blobs")), lambda: world.now)
-    app = FastAPI()
-    world = World(
-        registry=registry,
-        data=None,
-        app=app,
-        database=database,
-        status=None,  # type: ignore[arg-type]
-    )
-    world.data = PageData(
-        registry=registry,
-        deployments=world.deployments,
-        history=world.history,
-        operations=lambda _: [],
-        status=lambda: world.status,
-        roll_back=world.roll_back,
-        predict=client.predict,
-        metrics=client.metrics,
-        gateway="http://127.0.0.1:8401",
-        statuses={"not-found": 404, "conflict": 409, "not-allowed": 403, "usage": 400},
-        hosts=("127.0.0.1", "localhost", "testserver"),
-        now=lambda: world.now,
-    )
-    mount_pages(app, world.data)
+    data = page_data(desired, registry, client, statuses=STATUS_BY_CODE, now=lambda: world.now)
+    world = World(registry=registry, desired=desired, data=data, app=FastAPI())
+    mount_pages(world.app, data)
     yield world
+    placement.close()
     client.close()
     database.close()
 
@@ -603,17 +585,8 @@ def world(empty_world: World) -> World:
         None,
         {"train.py": PROGRAM.encode()},
     )
-    found.status = AgentStatus(
-        agent="local",
-        pid=4000,
-        at=found.at(seconds=1),
-        applied=7,
-        gateway_pid=4001,
-        workers=[
-            ready("flight-delay@3"),
-            ready("flight-delay@2", "w2"),
-            ready("flight-delay@4", "w3"),
-        ],
+    found.report(
+        ready("flight-delay@3"), ready("flight-delay@2", "w2"), ready("flight-delay@4", "w3")
     )
     return found
 
