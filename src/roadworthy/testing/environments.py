@@ -31,20 +31,8 @@ def other_environment(
     key = blake3("\n".join([python, *requirements]).encode()).hexdigest()[:16]
 
     def build(directory: Path) -> None:
-        indexes = read_index_settings()
         shutil.rmtree(directory)
-        base = str(describe(Path(python)).base) if Path(python).is_absolute() else python
-        run_uv(
-            ["venv", "-q", "--relocatable", "--no-project", "--python", base, str(directory)],
-            indexes=indexes,
-            doing="making an environment",
-        )
-        into = str(directory / "bin" / "python")
-        run_uv(
-            ["pip", "install", "-q", "--python", into, *requirements],
-            indexes=indexes,
-            doing="installing " + ", ".join(requirements),
-        )
+        small_environment(directory, requirements, python)
         (directory / "whole").touch()
 
     def damage(directory: Path) -> str | None:
@@ -52,3 +40,22 @@ def other_environment(
         return None if whole else "it was not finished"
 
     return made_once(cache / key, build, damage) / "bin" / "python"
+
+
+def small_environment(directory: Path, requirements: Sequence[str], python: str) -> Path:
+    """The interpreter of a new virtual environment in ``directory`` with these requirements."""
+    indexes = read_index_settings()
+    base = describe(Path(python)).base if Path(python).is_absolute() else python
+    run_uv(
+        ["venv", "-q", "--relocatable", "--no-project", "--python", base, str(directory)],
+        indexes=indexes,
+        doing="making an environment",
+    )
+    made = directory / "bin" / "python"
+    if requirements:
+        run_uv(
+            ["pip", "install", "-q", "--python", str(made), *requirements],
+            indexes=indexes,
+            doing="installing " + ", ".join(requirements),
+        )
+    return made
