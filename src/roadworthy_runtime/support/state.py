@@ -1,0 +1,219 @@
+"""Loads a flow's frozen values from the files in ``state/``."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import importlib
+import io
+import json
+import math
+import pickle
+import re
+import sys
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Union
+
+from .basis import FlowError, numpy, pandas
+
+
+class State:
+    """Frozen values as attributes."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.__dict__.update(values)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"the flow has no frozen value {name!r}")
+
+
+def load_state(file: Union[str, Path]) -> State:
+    """All values of ``state/index.json`` beside this file, each file's digest checked first.
+
+    Raises FlowError for a file that is missing or not what was written.
+    """
+    folder = Path(file).resolve().parent / "state"
+    caller = sys._getframe(1).f_globals
+    index = json.loads((folder / "index.json").read_text("utf-8"))
+    if index["format"] != 1:
+        raise FlowError(f"{folder.name}/index.json has format {index['format']}, 1 is known here")
+    return State({e["name"]: load_value(folder, e, caller) for e in index["values"]})
+
+
+def load_value(folder: Path, entry: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
+    """One value. ``names`` are the globals in which classes of the program are found."""
+    path = folder / entry["file"]
+    try:
+        data = path.read_bytes()
+    except OSError as problem:
+        raise FlowError(f"state {entry['name']} can't be read: {problem}") from problem
+    if hashlib.sha256(data).hexdigest() != entry["digest"]:
+        raise FlowError(
+            f"state {entry['name']} is damaged: {entry['file']} is not what was written; "
+            "take the flow's directory from its release again"
+        )
+    return _READERS[entry["format"]](data, entry, names)
+
+
+def _read_json(data: bytes, entry: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
+    return decode(json.loads(data.decode("utf-8")))
+
+
+def _read_npy(data: bytes, entry: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
+    return numpy.load(io.BytesIO(data), allow_pickle=False)
+
+
+def _read_parquet(data: bytes, entry: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
+    parquet: Any = importlib.import_module("pyarrow.parquet")
+    frame = parquet.read_table(io.BytesIO(data)).to_pandas()
+    for position in entry.get("nan", ()):  # Parquet has one null, object columns have two
+        column = frame.iloc[:, position]
+        values = column.to_numpy(dtype=object, copy=True)
+        values[column.isna().to_numpy()] = math.nan
+        frame.isetitem(position, pandas.Series(values, index=frame.index, dtype=object))
+    if "series" in entry:
+        return frame.iloc[:, 0].rename(decode(entry["series"]))
+    return frame
+
+
+def _read_skops(data: bytes, entry: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
+    skops: Any = importlib.import_module("skops.io")
+    types = skops.get_untrusted_types(data=data)
+    foreign = [t for t in types if t.split(".")[0] not in ("sklearn", "numpy", "scipy")]
+    if foreign:
+        raise FlowError(f"state {entry['name']} holds foreign types: {', '.join(foreign)}")
+    return skops.loads(data, trusted=types)
+
+
+def _read_pickle(data: bytes, entry: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
+    class Unpickler(pickle.Unpickler):
+        def find_class(self, module: str, name: str) -> Any:
+            if module == "__main__":  # a class of the creation program: now one of the flow
+                found: Any = names
+                for part in name.split("."):
+                    found = found[part] if found is names else getattr(found, part)
+                return found
+            return super().find_class(module, name)
+
+    return Unpickler(io.BytesIO(data)).load()
+
+
+_READERS: dict[str, Callable[[bytes, Mapping[str, Any], Mapping[str, Any]], Any]] = {
+    "json": _read_json,
+    "npy": _read_npy,
+    "parquet": _read_parquet,
+    "skops": _read_skops,
+    "pickle": _read_pickle,
+}
+
+
+def decode(value: Any) -> Any:
+    """A value from JSON, where ``{"$": "tuple", "of": […]}`` stands for what JSON lacks."""
+    if isinstance(value, list):
+        return [decode(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "$" not in value:
+        return {key: decode(item) for key, item in value.items()}
+    return _TAGS[value["$"]](value)
+
+
+def _pairs(value: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+    return [(decode(key), decode(item)) for key, item in value["of"]]
+
+
+def _time(value: Mapping[str, Any]) -> Any:
+    moment = datetime.datetime.fromisoformat(value["of"])
+    if "zone" in value:
+        zone: Any = importlib.import_module("zoneinfo")
+        return moment.replace(tzinfo=zone.ZoneInfo(value["zone"]), fold=value["fold"])
+    return moment
+
+
+def _timestamp(value: Mapping[str, Any]) -> Any:
+    moment = pandas.Timestamp(value["of"])
+    if hasattr(moment, "as_unit"):
+        moment = moment.as_unit(value["unit"])
+    return moment.tz_localize("UTC").tz_convert(value["zone"]) if value["zone"] else moment
+
+
+def _array(value: Mapping[str, Any]) -> Any:
+    dtype, items = numpy.dtype(value["dtype"]), value["of"]
+    if dtype.kind == "O":
+        array = numpy.empty(len(items), dtype=object)
+        for i, item in enumerate(items):
+            array[i] = decode(item)
+    elif dtype.kind == "f":
+        array = numpy.array([math.nan if i is None else float(i) for i in items], dtype=dtype)
+    elif dtype.kind in "mM":
+        array = numpy.array(items, dtype="int64").view(dtype)
+    else:
+        array = numpy.array(items, dtype=dtype)
+    return array.reshape(value["shape"])
+
+
+def _categories(value: Mapping[str, Any]) -> Any:
+    return pandas.CategoricalDtype(decode(value["categories"]), ordered=value["ordered"])
+
+
+def _series(value: Mapping[str, Any]) -> Any:
+    values = decode(value["of"])
+    dtype = getattr(values, "dtype", None)  # said, so that object stays object
+    return pandas.Series(
+        values, index=decode(value["index"]), name=decode(value["name"]), dtype=dtype
+    )
+
+
+def _index(value: Mapping[str, Any]) -> Any:
+    values, names = decode(value["of"]), decode(value["names"])
+    if "levels" in value:
+        return pandas.MultiIndex.from_arrays(values, names=names)
+    return pandas.Index(values, name=names[0], dtype=getattr(values, "dtype", None))
+
+
+def _frame(value: Mapping[str, Any]) -> Any:
+    index, names = decode(value["index"]), decode(value["columns"])
+    columns = [_series({**c, "index": value["index"]}) for c in value["of"]]
+    frame = pandas.DataFrame(dict(enumerate(columns)), index=index)
+    frame.columns = names
+    return frame
+
+
+_TAGS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "tuple": lambda v: tuple(decode(v["of"])),
+    "set": lambda v: set(decode(v["of"])),
+    "frozenset": lambda v: frozenset(decode(v["of"])),
+    "dict": lambda v: dict(_pairs(v)),
+    "OrderedDict": lambda v: OrderedDict(_pairs(v)),
+    "Counter": lambda v: Counter(dict(_pairs(v))),
+    "float": lambda v: float(v["of"]),
+    "complex": lambda v: complex(float(v["of"][0]), float(v["of"][1])),
+    "bytes": lambda v: bytes.fromhex(v["of"]),
+    "Decimal": lambda v: Decimal(v["of"]),
+    "range": lambda v: range(*v["of"]),
+    "slice": lambda v: slice(*decode(v["of"])),
+    "pattern": lambda v: re.compile(decode(v["of"]), v["flags"]),
+    "datetime": _time,
+    "date": lambda v: datetime.date.fromisoformat(v["of"]),
+    "time": lambda v: datetime.time.fromisoformat(v["of"]),
+    "timedelta": lambda v: datetime.timedelta(*v["of"]),
+    "numpy": lambda v: _array({**v, "of": [v["of"]], "shape": []})[()],
+    "array": _array,
+    "dtype": lambda v: numpy.dtype(v["of"]),
+    "NA": lambda v: pandas.NA,
+    "NaT": lambda v: pandas.NaT,
+    "Timestamp": _timestamp,
+    "Timedelta": lambda v: pandas.Timedelta(v["of"], unit="ns"),
+    "Interval": lambda v: pandas.Interval(*decode(v["of"]), closed=v["closed"]),
+    "values": lambda v: pandas.array(decode(v["of"]), dtype=v["dtype"]),
+    "str": lambda v: pandas.array(decode(v["of"]), dtype="str"),
+    "categorical": lambda v: pandas.Categorical.from_codes(v["of"], dtype=_categories(v)),
+    "CategoricalDtype": _categories,
+    "Index": _index,
+    "RangeIndex": lambda v: pandas.RangeIndex(*v["of"], name=decode(v["name"])),
+    "Series": _series,
+    "DataFrame": _frame,
+}
