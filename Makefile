@@ -4,15 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INPUTS := pyproject.toml packaging/runtime/pyproject.toml
-COMPILE := $(BIN)/uv pip compile pyproject.toml requirements/build.in --universal --python-version 3.11 \
+# uv reads no pip configuration: an index that pip is set to use is passed on.
+INDEX = $$($(PIP) config get global.index-url 2>/dev/null)
+COMPILE = UV_DEFAULT_INDEX=$(INDEX) $(BIN)/uv pip compile pyproject.toml requirements/build.in --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 	--no-emit-package roadworthy-runtime --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart install test check bench reference pins wheels clean
+.PHONY: help quickstart install test check lint types layers doctest surface documented bench reference pins wheels clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 quickstart: $(VENV)/.run ## Install, deploy the flight example, ask it once, print the page's address
 	@$(BIN)/python tools/quickstart.py
@@ -22,13 +24,25 @@ install: $(VENV)/.dev ## Make .venv with everything that developing needs
 test: $(VENV)/.dev ## Run the tests; ARGS="-k name" passes on to pytest
 	$(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/.dev ## Lint, types, layers, docstring examples, public surface, reference up to date
+check: lint types layers doctest surface documented ## Lint, types, layers, docstring examples, public names, reference
+
+lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
 	$(BIN)/mypy
+
+layers: $(VENV)/.dev
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest --quiet --doctest-modules src
+
+doctest: $(VENV)/.dev
+	$(BIN)/python -m pytest --quiet --doctest-modules src --ignore-glob='*/migrations/*'
+
+surface: $(VENV)/.dev
 	$(BIN)/python -m pytest --quiet tests/unit/test_public_surface.py
+
+documented: $(VENV)/.dev
 	$(BIN)/python tools/reference.py --check
 
 bench: $(VENV)/.dev ## Measure side by side with the alternatives, and print ratios
@@ -46,7 +60,7 @@ wheels: $(VENV)/.dev ## Build the wheels of both distributions into dist/
 
 clean: ## Remove the virtual environment, caches and builds; what was deployed stays
 	rm -rf $(VENV) dist build plots .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find src tests tools benches -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Roadworthy needs Python 3.11 or newer, and $(PYTHON) is " \
