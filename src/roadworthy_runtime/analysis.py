@@ -1,0 +1,674 @@
+"""Decides, for each operation that the outputs need, what becomes of it in production.
+
+All operations are evaluated in lock step on all rows of creation and on a few selections of
+them. Where each selection's result equals the selection of the full result, the operation obeys
+the law and is kept (*apply*). Otherwise it gets a frozen form (*form*), is a selection of rows
+that requests do not need (*bypass*), or its result is frozen (*state*).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+import numpy as np
+
+from . import forms, kinds
+from .lanes import Lane, choose_rows, duplicate, execute, fresh, inplace_rows, selections
+from .refusal import Refusal
+from .rows import candidates, is_opaque, same, take
+from .snapshot import snapshot
+from .trace import Const, Op, Recording, Ref, Source
+
+ROW, STATE = "row", "state"
+
+
+class Rule(NamedTuple):
+    """What becomes of one operation."""
+
+    op: Op
+    rule: str
+    """apply, form, bypass or state."""
+    rejects: bool = False
+    """Whether rows are dropped, by a condition that each row decides for itself."""
+    form: Any = None
+    frozen: Dict[int, Any] = {}
+    """State nodes that it reads, as they were when it read them."""
+    operand: int = -1
+    """For bypass: the node whose rows go on."""
+    note: str = ""
+
+
+class Analysis:
+    """The rules for all operations that the outputs need; made by ``analyse``."""
+
+    def __init__(self, recording: Recording, source: Source, outputs: Dict[str, int]) -> None:
+        self.recording = recording
+        self.source = source
+        self.outputs = outputs
+        self.count = kinds.rows_of(source.value) or 0
+        self.rules: List[Rule] = []
+        self.roles: Dict[int, str] = {}
+        self.derived: Set[int] = set()
+        self.memorised: Dict[int, Op] = {}
+        self.failed: Set[int] = set()
+        self.full = Lane(np.arange(self.count), full=True)
+        self.lanes: List[Lane] = []
+        self.producer: Dict[int, Op] = {}
+        self.warnings: List[str] = []
+        for op in recording.ops:
+            if op.result is not None and op.result not in self.producer:
+                self.producer[op.result] = op
+        self._places: Dict[int, Tuple[Any, Any]] = {}
+        self._copies: Dict[Tuple[int, int], Any] = {}
+        self._versions: Dict[int, int] = {}
+
+    # ---- which operations are needed
+
+    def base(self, node: int) -> int:
+        """The object whose contents a value shows: of an accessor, the table behind it."""
+        op = self.producer.get(node)
+        while op is not None and op.kind == "attr" and op.name in ("loc", "iloc", "at", "iat", "values"):
+            node = op.args[0].node
+            op = self.producer.get(node)
+        return node
+
+    def writes(self, op: Op) -> Optional[int]:
+        """The node that an operation changes, where it changes one."""
+        owner = op.args[0] if op.args else None
+        if op.kind in ("setitem", "setattr", "delitem"):
+            return self.base(owner.node) if isinstance(owner, Ref) else None
+        if op.kind == "inplace":
+            return self.base(owner.node) if isinstance(owner, Ref) and op.result == owner.node else None
+        if op.kind == "method" and isinstance(owner, Ref):
+            if op.result is None or op.result == owner.node or op.name in ("pop", "insert", "update"):
+                return self.base(owner.node)
+        if op.kind == "call" and op.result is None and len(op.args) > 1:
+            return op.args[1].node if isinstance(op.args[1], Ref) else None
+        return None
+
+    def needed(self, goals: Sequence[int]) -> Set[int]:
+        """Indices of the operations that the goals need."""
+        nodes = {self.base(node) for node in goals} | set(goals)
+        kept: Set[int] = set()
+        for op in reversed(self.recording.ops):
+            changed = self.writes(op)
+            if op.result in nodes or (changed is not None and changed in nodes):
+                kept.add(op.index)
+                for node in op.refs():
+                    nodes.add(node)
+                    nodes.add(self.base(node))
+        return kept
+
+    # ---- the pass over all operations
+
+    def run(self, soft: Sequence[int]) -> None:
+        """Decides on everything. ``soft`` goals may fail without harm. Raises Refusal."""
+        hard = self.needed(list(self.outputs.values()))
+        wanted = hard | self.needed(list(soft))
+        self._answered = self._answered_rows()
+        for op in self.recording.ops:
+            if op.index not in wanted:
+                continue
+            if any(node in self.failed for node in op.refs()):
+                self._fail(op)
+                continue
+            try:
+                self._step(op)
+            except Refusal:
+                if op.index in hard:
+                    raise
+                self._fail(op)
+        self._check_outputs()
+
+    def _fail(self, op: Op) -> None:
+        if op.result is not None:
+            self.failed.add(op.result)
+
+    def _answered_rows(self) -> Any:
+        return np.arange(self.count)
+
+    def _step(self, op: Op) -> None:
+        if op.kind == "source":
+            return self._start(op)
+        followed = [node for node in op.refs()]
+        rows = [node for node in followed if self.roles.get(node) == ROW]
+        if not rows:
+            return self._state_only(op)
+        owner = refs_first(op)
+        changed = self.writes(op)
+        if changed is not None and self.roles.get(changed) == STATE:
+            return self._state_only(op)
+        for node in followed:
+            if self.roles.get(node) == STATE and node in self.memorised and owner != node:
+                self._refuse_memorised(self.memorised[node], op)
+        if inplace_rows(op):
+            return self._new_rows(op)
+        if changed is not None:
+            return self._change(op, changed)
+        rule = forms.special(self, op)
+        if rule is None and not forms.refits(op):
+            rule = self._apply(op)
+        if rule is None:
+            rule = forms.frozen(self, op)
+        if rule is None and not forms.refits(op):
+            rule = self._bypass(op)
+        self._settle(op, rule)
+
+    def _start(self, op: Op) -> None:
+        node = op.result
+        assert node is not None
+        if node != self.source.node:
+            other = next(source for source in self.recording.sources if source.node == node)
+            self.full.values[node] = duplicate(other.value)
+            self.roles[node] = STATE
+            return
+        value = self.source.value
+        picked = choose_rows(value, self._answered)
+        self.full.values[node] = duplicate(value)
+        self.full.ids[node] = self.full.rows
+        self.lanes = [Lane(rows) for rows in selections(picked)]
+        for lane in self.lanes:
+            lane.values[node] = fresh(take(value, lane.rows))
+            lane.ids[node] = lane.rows
+        self.roles[node] = ROW
+        self.derived.add(node)
+        self.rules.append(Rule(op, "apply"))
+
+    # ---- values
+
+    def value(self, lane: Lane, node: int) -> Any:
+        """The value of a node in a lane; state is the same in all."""
+        return lane.values[node] if self.roles.get(node) == ROW else self.full.values[node]
+
+    def evaluate(self, op: Op, lane: Lane) -> Any:
+        """The operation in a lane. Raises what it raises."""
+        return execute(op, lambda node: self.value(lane, node))
+
+    def alive(self) -> List[Lane]:
+        """The lanes that still have rows."""
+        return [lane for lane in self.lanes if not lane.dead]
+
+    def row_operands(self, op: Op, lane: Lane) -> List[Tuple[int, Any, Any]]:
+        """(node, value, row numbers) of the row values that an operation reads."""
+        out = []
+        for node in dict.fromkeys(self.behind(node, lane) for node in op.refs()):
+            if self.roles.get(node) == ROW and isinstance(lane.ids.get(node), np.ndarray):
+                out.append((node, lane.values[node], lane.ids[node]))
+        return out
+
+    def places(self, ids: Any) -> Any:
+        """For each input row its place among ``ids``, -1 where it is not there.
+
+        None where a row stands there twice.
+        """
+        kept = self._places.get(id(ids))
+        if kept is None or kept[0] is not ids:
+            made = np.full(self.count + 1, -1, dtype=np.int64)
+            own = np.flatnonzero(ids >= 0)
+            made[ids[own]] = own
+            made[-1] = -1
+            twice = int((made >= 0).sum()) != len(own)
+            kept = (ids, None if twice else made)
+            self._places[id(ids)] = kept
+        return kept[1]
+
+    def behind(self, node: int, lane: Lane) -> int:
+        """The table that an accessor or group object looks at; any other value itself."""
+        while node in lane.values and is_opaque(lane.values[node]):
+            op = self.producer.get(node)
+            if op is None or not op.args or not isinstance(op.args[0], Ref):
+                break
+            node = op.args[0].node
+        return node
+
+    def frozen_operands(self, op: Op) -> Dict[int, Any]:
+        """Copies of the state that an operation reads, as it is now."""
+        out = {}
+        for node in op.refs():
+            if self.roles.get(node) == STATE:
+                key = (node, self._versions.get(self.base(node), 0))
+                if key not in self._copies:
+                    self._copies[key] = snapshot(self.full.values[node])
+                out[node] = self._copies[key]
+        return out
+
+    def line(self, op: Op) -> int:
+        """The line of the program where an operation stands."""
+        return int(self.recording.sites[op.site].line)
+
+    # ---- one operation
+
+    def _state_only(self, op: Op) -> None:
+        try:
+            result = self.evaluate(op, self.full)
+        except Exception as error:
+            raise Refusal(
+                "evaluating this line again failed: %s: %s" % (type(error).__name__, error),
+                "if it depends on a file, the clock or the network, compute it before the input is read",
+                self.line(op),
+            ) from None
+        changed = self.writes(op)
+        if changed is not None:
+            self._versions[changed] = self._versions.get(changed, 0) + 1
+            if inplace_rows(op):
+                self.full.values[changed] = result
+        from_rows = any(node in self.derived or self.roles.get(node) == ROW for node in op.refs())
+        if op.result is not None:
+            self._freeze(op, result, from_rows)
+        elif changed is not None and from_rows:
+            self.derived.add(changed)
+
+    def _freeze(self, op: Op, result: Any, from_rows: bool) -> None:
+        node = op.result
+        assert node is not None
+        self.full.values[node] = result
+        self.roles[node] = STATE
+        if from_rows:
+            self.derived.add(node)
+            if self._row_sized(result):
+                self.memorised[node] = next(
+                    (self.memorised[ref] for ref in op.refs() if ref in self.memorised), op
+                )
+
+    def _row_sized(self, value: Any) -> bool:
+        """Whether a frozen value holds something for nearly each row of creation."""
+        if self.count < 20 or kinds.is_atom(value):
+            return False
+        limit = max(20, self.count // 2)
+        shape = getattr(value, "shape", None)
+        if isinstance(shape, tuple) and shape:
+            return max(shape) >= limit
+        if isinstance(value, (list, tuple)) and any(map(self._row_sized, value[:8])):
+            return True
+        return isinstance(value, (list, tuple, dict, set)) and len(value) >= limit
+
+    def _settle(self, op: Op, rule: Optional[Rule]) -> None:
+        if rule is not None:
+            self.rules.append(rule)
+            if op.result is not None and rule.rule != "state":
+                self.roles[op.result] = ROW
+                self.derived.add(op.result)
+                return
+            return
+        if op.result is None:
+            raise Refusal(
+                "this line treats a row differently alone than among others",
+                "compute what it learns in a statement of its own", self.line(op), "law-broken",
+            )  # fmt: skip
+        if op.result not in self.full.values:
+            try:
+                self.full.values[op.result] = self.evaluate(op, self.full)
+            except Exception as error:
+                raise Refusal(
+                    "evaluating this line again failed: %s: %s" % (type(error).__name__, error),
+                    "", self.line(op),
+                ) from None  # fmt: skip
+        result = self.full.values[op.result]
+        self._freeze(op, result, True)
+        self.rules.append(Rule(op, "state"))
+
+    def _apply(self, op: Op) -> Optional[Rule]:
+        """Kept as it is, if the law holds for it on every selection."""
+        try:
+            result = self.evaluate(op, self.full)
+        except Exception as error:
+            raise Refusal(
+                "evaluating this line again failed: %s: %s" % (type(error).__name__, error),
+                "see whether it depends on something outside the program", self.line(op),
+            ) from None  # fmt: skip
+        assert op.result is not None
+        self.full.values[op.result] = result
+        found = self.judge(op, result, lambda lane: self.evaluate(op, lane))
+        if found is None:
+            return None
+        return Rule(op, "apply", rejects=found, frozen=self.frozen_operands(op))
+
+    def judge(self, op: Op, result: Any, in_lane: Any) -> Optional[bool]:
+        """Whether ``in_lane`` obeys the law for this full result; then, whether it drops rows.
+
+        Sets values and row numbers of the result in all lanes. None: the law does not hold.
+        """
+        assert op.result is not None
+        operands = self.row_operands(op, self.full)
+        outcome: Dict[int, Any] = {}
+        for number, lane in enumerate(self.alive()):
+            try:
+                outcome[id(lane)] = in_lane(lane)
+            except Exception:
+                if number == 0 or any(len(ids) for _, _, ids in self.row_operands(op, lane)):
+                    return None
+                lane.dead = True
+        if kinds.is_atom(result) or forms.is_shape(result):
+            return self._judge_count(op, result, operands, outcome)
+        if is_opaque(result):
+            ids = next((ids for _, _, ids in operands), None)
+            if ids is None:
+                return None
+            self._set(op.result, result, ids, outcome, op)
+            return False
+        if op.kind == "element":
+            return self._judge_element(op, result, outcome)
+        if isinstance(result, (list, tuple, dict)) and kinds.is_data(result):
+            return self._judge_container(op, result, operands, outcome)
+        for how, primary, ids in candidates(op, result, operands):
+            matched = self._matches(op, result, ids, how, primary, outcome)
+            if matched is not None:
+                for lane in self.alive():
+                    lane.values[op.result] = outcome[id(lane)]
+                    lane.ids[op.result] = matched[id(lane)]
+                self.full.ids[op.result] = ids
+                before = self.full.ids[primary]
+                return len(ids) < len(before)
+        return None
+
+    def _set(self, node: int, result: Any, ids: Any, outcome: Dict[int, Any], op: Op) -> None:
+        self.full.values[node], self.full.ids[node] = result, ids
+        for lane in self.alive():
+            lane.values[node] = outcome[id(lane)]
+            lane.ids[node] = next((i for _, _, i in self.row_operands(op, lane)), lane.rows)
+
+    def _judge_count(
+        self, op: Op, result: Any, operands: Any, outcome: Dict[int, Any]
+    ) -> Optional[bool]:
+        """A number of rows (or a shape that starts with one) is as long as the request is."""
+        assert op.result is not None
+        if op.kind not in ("attr", "call", "item", "element"):
+            return self._judge_arithmetic(op, outcome)
+        first = result[0] if isinstance(result, tuple) else result
+        if isinstance(first, bool) or not isinstance(first, int):
+            return None
+        source = next(
+            (node for node, value, _ in operands if kinds.rows_of(value) == first), None
+        )
+        if source is None and op.kind == "item" and isinstance(op.args[0], Ref):
+            source = op.args[0].node if op.args[0].node in self._shapes else None
+            if source is None or not (isinstance(op.args[1], Const) and op.args[1].value == 0):
+                return None
+        elif source is None:
+            return None
+        for lane in self.alive():
+            got = outcome[id(lane)]
+            if isinstance(result, tuple):
+                if got[1:] != result[1:]:
+                    return None
+                got = got[0]
+            rows = kinds.rows_of(lane.values[source])
+            if source in self._shapes:
+                rows = lane.values[source][0]
+            if got != rows:
+                return None
+        for lane in self.alive():
+            lane.values[op.result] = outcome[id(lane)]
+            lane.ids[op.result] = None
+        self._shapes.add(op.result)
+        return False
+
+    _shapes: Set[int] = set()
+
+    def _judge_arithmetic(self, op: Op, outcome: Dict[int, Any]) -> Optional[bool]:
+        return None
+
+    def _judge_element(self, op: Op, result: Any, outcome: Dict[int, Any]) -> Optional[bool]:
+        owner, key = op.args[0].node, op.args[1].value
+        assert op.result is not None
+        held = self.full.ids.get(owner)
+        if not isinstance(held, dict) or held.get(key) is None:
+            return None
+        self.full.ids[op.result] = held[key]
+        for lane in self.alive():
+            lane.values[op.result] = outcome[id(lane)]
+            lane.ids[op.result] = lane.ids[owner][key]
+        return False
+
+    def _judge_container(
+        self, op: Op, result: Any, operands: Any, outcome: Dict[int, Any]
+    ) -> Optional[bool]:
+        """Each part of a list, tuple or dict is a row value, or the same in all lanes."""
+        assert op.result is not None
+        keys = list(result) if isinstance(result, dict) else list(range(len(result)))
+        full_ids: Dict[Any, Any] = {}
+        lane_ids: Dict[int, Dict[Any, Any]] = {id(lane): {} for lane in self.alive()}
+        any_row = False
+        for key in keys:
+            if any(
+                not isinstance(value, type(result)) or len(value) != len(result)
+                for value in outcome.values()
+            ):
+                return None
+            part = result[key]
+            parts = {name: value[key] for name, value in outcome.items()}
+            full_ids[key] = None
+            for how, primary, ids in candidates(op, part, operands):
+                matched = self._matches(op, part, ids, how, primary, parts)
+                if matched is not None and len(ids) == len(self.full.ids[primary]):
+                    full_ids[key], any_row = ids, True
+                    for name, found in matched.items():
+                        lane_ids[name][key] = found
+                    break
+            else:
+                if kinds.is_data(part) and not all(same(part, p) for p in parts.values()):
+                    return None
+        if not any_row:
+            return None
+        self.full.ids[op.result] = full_ids
+        for lane in self.alive():
+            lane.values[op.result] = outcome[id(lane)]
+            lane.ids[op.result] = lane_ids[id(lane)]
+        return False
+
+    def _matches(
+        self, op: Op, result: Any, ids: Any, how: str, primary: int, outcome: Dict[int, Any]
+    ) -> Optional[Dict[int, Any]]:
+        """Row numbers of each lane's result, if all lanes agree with the full result."""
+        places = self.places(ids)
+        if places is None:
+            return None
+        before = self.places(self.full.ids[primary])
+        if before is None:
+            return None
+        out: Dict[int, Any] = {}
+        for lane in self.alive():
+            got = outcome[id(lane)]
+            found = self._lane_ids(op, got, lane, how, primary)
+            if found is None:
+                return None
+            held = lane.ids[primary]
+            expected = held[(places[held] >= 0) & (before[held] >= 0)]
+            if not np.array_equal(expected, found[before[found] >= 0]):
+                return None
+            mine = np.flatnonzero(places[found] >= 0)
+            theirs = places[found[mine]]
+            try:
+                if not same(take(result, theirs), take(got, mine)):
+                    return None
+            except Exception:
+                return None
+            out[id(lane)] = found
+        return out
+
+    def _lane_ids(self, op: Op, got: Any, lane: Lane, how: str, primary: int) -> Any:
+        for kind, node, ids in candidates(op, got, self.row_operands(op, lane)):
+            if kind == how and node == primary:
+                return ids
+        return None
+
+    # ---- changes in place
+
+    def _new_rows(self, op: Op) -> None:
+        """``df.dropna(inplace=True)``: the object goes on with other rows."""
+        node = op.args[0].node
+        self._versions[node] = self._versions.get(node, 0) + 1
+        shadow = Op(
+            op.index, "method", op.site, op.context, op.name, op.args, op.kwargs, -op.index - 1
+        )
+        result = self.evaluate(op, self.full)
+        self.full.values[shadow.result] = result  # type: ignore[index]
+        rejects = self.judge(shadow, result, lambda lane: self.evaluate(op, lane))
+        key = shadow.result
+        assert key is not None
+        if rejects is None:
+            bypassed = self._bypass(shadow)
+            if bypassed is None:
+                raise Refusal(
+                    "%s keeps rows by what other rows hold" % op.name,
+                    "select the rows in a statement of its own", self.line(op), "law-broken",
+                )  # fmt: skip
+            self.rules.append(bypassed._replace(op=op, operand=node))
+        else:
+            self.rules.append(Rule(op, "apply", rejects, frozen=self.frozen_operands(op)))
+        for lane in [self.full, *self.alive()]:
+            lane.values[node], lane.ids[node] = lane.values.pop(key), lane.ids.pop(key)
+
+    def _change(self, op: Op, changed: int) -> None:
+        """An assignment into a row value: its rows stay, what it holds must obey the law."""
+        self._versions[changed] = self._versions.get(changed, 0) + 1
+        frozen = self.frozen_operands(op)
+        try:
+            result = self.evaluate(op, self.full)
+        except Exception as error:
+            raise Refusal(
+                "evaluating this line again failed: %s: %s" % (type(error).__name__, error),
+                "", self.line(op),
+            ) from None  # fmt: skip
+        whole = self.full.values[changed]
+        if kinds.rows_of(whole) != len(self.full.ids[changed]):
+            raise Refusal(
+                "this line changes which rows a table has",
+                "make a new table instead of changing this one", self.line(op), "law-broken",
+            )  # fmt: skip
+        outcome: Dict[int, Any] = {}
+        for lane in self.alive():
+            try:
+                outcome[id(lane)] = self.evaluate(op, lane)
+            except Exception as error:
+                if len(lane.ids[changed]) == 0:
+                    lane.dead = True
+                    continue
+                raise self._law(op, error) from None
+        for lane in self.alive():
+            if not self._agrees(op, changed, lane):
+                raise self._law(op, None)
+        if op.result is not None and op.result != changed:
+            self.full.values[op.result] = result
+            if op.result not in self.roles:
+                self.roles[op.result] = ROW
+            self.full.ids[op.result] = self.full.ids[changed]
+            for lane in self.alive():
+                lane.values[op.result] = outcome[id(lane)]
+                lane.ids[op.result] = lane.ids[changed]
+        self.rules.append(Rule(op, "apply", frozen=frozen))
+
+    def _agrees(self, op: Op, changed: int, lane: Lane) -> bool:
+        whole, part = self.full.values[changed], lane.values[changed]
+        places = self.places(self.full.ids[changed])
+        assert places is not None
+        mine = np.flatnonzero(places[lane.ids[changed]] >= 0)
+        theirs = places[lane.ids[changed][mine]]
+        if kinds.rows_of(part) != len(lane.ids[changed]):
+            return False
+        if kinds.is_frame(whole) and op.kind == "setitem" and isinstance(op.args[1], Const):
+            key = op.args[1].value
+            if isinstance(key, str) and list(whole.columns).count(key) == 1:
+                return key in part.columns and same(
+                    take(whole[key], theirs), take(part[key], mine)
+                )
+        return same(take(whole, theirs), take(part, mine))
+
+    def _law(self, op: Op, error: Optional[Exception]) -> Refusal:
+        for node in op.refs():
+            if node in self.memorised:
+                return self._memorised_refusal(self.memorised[node])
+        where = self.line(op)
+        return Refusal(
+            "this line gives a row another value when the row comes alone"
+            + (": %s" % error if error else ""),
+            "compute what it learns from the rows (a mean, a rank, a position) in a statement of "
+            "its own, or select rows by what they hold instead of where they stand",
+            where, "law-broken",
+        )  # fmt: skip
+
+    def _memorised_refusal(self, op: Op) -> Refusal:
+        name = op.name or op.kind
+        return Refusal(
+            "%s gives each row a value that depends on the other rows, and can't be frozen" % name,
+            "compute from each row alone, or learn a table by group or key and look it up",
+            self.line(op), "law-broken",
+        )  # fmt: skip
+
+    def _refuse_memorised(self, culprit: Op, op: Op) -> None:
+        raise self._memorised_refusal(culprit)
+
+    # ---- selections that requests do not need
+
+    def _bypass(self, op: Op) -> Optional[Rule]:
+        """A selection of rows by chance, position, group or the target: all rows go on."""
+        if op.result is None or op.result not in self.full.values:
+            return None
+        result = self.full.values[op.result]
+        for how, primary, ids in candidates(op, result, self.row_operands(op, self.full)):
+            if how == "place":
+                continue
+            value = self.full.values[primary]
+            places = self.places(self.full.ids[primary])
+            if places is None or (ids < 0).any() or (places[ids] < 0).any():
+                continue
+            try:
+                taken = take(value, places[ids])
+                columns = _columns_of(result, taken)
+            except (KeyError, IndexError, TypeError):
+                continue
+            if columns is False:
+                continue
+            self.full.ids[op.result] = ids
+            for lane in self.alive():
+                whole = lane.values[primary]
+                lane.values[op.result] = duplicate(whole if columns is None else whole[columns])
+                lane.ids[op.result] = lane.ids[primary]
+            return Rule(op, "bypass", operand=primary, form=columns)
+        return None
+
+    # ---- the end
+
+    def _check_outputs(self) -> None:
+        for name, node in self.outputs.items():
+            if self.roles.get(node) == ROW and isinstance(self.full.ids.get(node), np.ndarray):
+                continue
+            op = self.memorised.get(node)
+            if op is not None:
+                raise self._memorised_refusal(op)
+            producer = self.producer.get(node)
+            line = self.line(producer) if producer is not None else 0
+            value = self.full.values.get(node)
+            rows = None if value is None or kinds.is_atom(value) else kinds.rows_of(value)
+            if node in self.derived:
+                raise Refusal(
+                    "output %s is not one answer per row: it is %s for %s input rows"
+                    % (name, "one value" if rows is None else "%d values" % rows, f"{self.count:,}"),
+                    "name the answers before they are summed up, as in "
+                    '--output "model.predict(X)"', line, output=name,
+                )  # fmt: skip
+            raise Refusal(
+                "output %s does not depend on the input %s" % (name, self.source.name),
+                "name another output, or the table that the answers come from as --input",
+                line, output=name,
+            )  # fmt: skip
+
+
+def _columns_of(result: Any, taken: Any) -> Any:
+    """None: all columns; a list of them; False where the rows are not a selection."""
+    if kinds.is_frame(result) and kinds.is_frame(taken):
+        names = list(result.columns)
+        if not set(names) <= set(taken.columns):
+            return False
+        if not same(result, taken[names]):
+            return False
+        return None if names == list(taken.columns) else names
+    if kinds.is_series(result) and kinds.is_frame(taken):
+        name = result.name
+        return name if name in taken.columns and same(result, taken[name]) else False
+    return None if same(result, taken) else False
+
+
+def refs_first(op: Op) -> Optional[int]:
+    """The node of an operation's first operand."""
+    return op.args[0].node if op.args and isinstance(op.args[0], Ref) else None

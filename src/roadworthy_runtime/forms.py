@@ -1,0 +1,400 @@
+"""Frozen forms: operations that learn and apply at once, and operations on whole sets of rows.
+
+A form has what was learned on the rows of creation (``state``) and the operation that applies it
+(``op``: the same operands, other callee, state among them). It counts only where the law then
+holds.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from . import frozen as apply_frozen
+from . import kinds
+from .lanes import Lane, duplicate
+from .rows import same, take
+from .trace import Const, Op, Pack, Ref, fill
+
+REFITS = {"fit_transform": "transform", "fit_predict": "predict"}
+
+
+class Form(NamedTuple):
+    """How an operation is applied once it has learned."""
+
+    op: Op
+    """The operation in its applied form; operands as Ref, Const and State."""
+    state: Dict[str, Any]
+    """What was learned, by a name that suits it."""
+    note: str
+
+
+def is_shape(value: Any) -> bool:
+    """Whether a value is the shape of an array or table."""
+    return isinstance(value, tuple) and 1 <= len(value) <= 4 and all(type(n) is int for n in value)
+
+
+def refits(op: Op) -> bool:
+    """Whether running the operation again would learn again."""
+    return op.kind == "method" and op.name in REFITS and isinstance(op.args[0], Const)
+
+
+def frozen(analysis: Any, op: Op) -> Any:
+    """The first frozen form of an operation that obeys the law, as a Rule; None: there is none."""
+    for make in FORMS:
+        form = make(analysis, op)
+        if form is None:
+            continue
+        rule = _tried(analysis, op, form)
+        if rule is not None:
+            return rule
+    return None
+
+
+def _tried(analysis: Any, op: Op, form: Form) -> Any:
+    from .analysis import Rule
+
+    try:
+        result = analysis.evaluate(form.op, analysis.full)
+    except Exception:
+        return None
+    analysis.full.values[op.result] = result
+    found = analysis.judge(form.op, result, lambda lane: analysis.evaluate(form.op, lane))
+    if found is None:
+        return None
+    return Rule(op, "form", found, form, analysis.frozen_operands(form.op), note=form.note)
+
+
+def _with(op: Op, kind: str, name: str, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Op:
+    return Op(op.index, kind, op.site, op.context, name, args, kwargs, op.result, None, name)
+
+
+def _plain(analysis: Any, operand: Any) -> Any:
+    """The concrete value of an operand on all rows; None for what is missing."""
+    return None if operand is None else fill(operand, lambda n: analysis.value(analysis.full, n))
+
+
+def _callee(op: Op) -> str:
+    return op.name.rpartition(".")[2]
+
+
+# ---- forms
+
+
+def _refit(analysis: Any, op: Op) -> Optional[Form]:
+    """``encoder.fit_transform(x)`` → ``encoder.transform(x)``, as it was fitted there."""
+    if not refits(op):
+        return None
+    args = tuple(op.args[:2]) if op.args[1:] else (op.args[0],)
+    kwargs = {key: value for key, value in op.kwargs.items() if key == "X"}
+    note = "%s as it was fitted here" % type(op.args[0].value).__name__
+    return Form(_with(op, "method", REFITS[op.name], args, kwargs), {}, note)
+
+
+def _levels(series: Any) -> List[Any]:
+    pandas = sys.modules["pandas"]
+    return list(pandas.Categorical(series).categories)
+
+
+def _dummies(analysis: Any, op: Op) -> Optional[Form]:
+    if op.kind != "call" or _callee(op) != "get_dummies" or len(op.args) < 2:
+        return None
+    rows = _plain(analysis, op.args[1])
+    how = {key: _plain(analysis, value) for key, value in op.kwargs.items()}
+    for key, value in zip(("prefix", "prefix_sep", "dummy_na", "columns"), op.args[2:]):
+        how[key] = _plain(analysis, value)
+    if kinds.is_frame(rows):
+        chosen = how.get("columns")
+        if chosen is None:
+            chosen = [n for n in rows.columns if rows[n].dtype.kind == "O" or _texty(rows[n])]
+        levels = {name: _levels(rows[name]) for name in chosen}
+        how["columns"] = list(chosen)
+    elif kinds.is_series(rows):
+        levels = {rows.name if rows.name is not None else "values": _levels(rows)}
+    else:
+        return None
+    made = analysis.evaluate(op, analysis.full)
+    names = list(made.columns)
+    args = (
+        Const(apply_frozen.get_dummies), op.args[1],
+        Const(levels, "levels", analysis.line(op)), Const(names, "columns", analysis.line(op)),
+    )  # fmt: skip
+    kwargs: Dict[str, Any] = {key: Const(value) for key, value in how.items()}
+    count = sum(len(known) for known in levels.values())
+    note = "%d levels and the order of %d columns" % (count, len(names))
+    return Form(_with(op, "call", "frozen.get_dummies", args, kwargs), {}, note)
+
+
+def _texty(series: Any) -> bool:
+    name = str(series.dtype)
+    return name in ("category", "str", "string", "object")
+
+
+def _category(analysis: Any, op: Op) -> Optional[Form]:
+    if op.kind != "method" or op.name != "astype" or not isinstance(op.args[0], Ref):
+        return None
+    asked = _plain(analysis, op.args[1] if len(op.args) > 1 else op.kwargs.get("dtype"))
+    rows = _plain(analysis, op.args[0])
+    if asked == "category" and kinds.is_series(rows):
+        levels = {rows.name if rows.name is not None else "values": _levels(rows)}
+    elif asked == "category" and kinds.is_frame(rows):
+        levels = {name: _levels(rows[name]) for name in rows.columns}
+    elif isinstance(asked, dict) and all(value == "category" for value in asked.values()):
+        levels = {name: _levels(rows[name]) for name in asked}
+    else:
+        return None
+    args = (
+        Const(apply_frozen.as_category), op.args[0], Const(levels, "levels", analysis.line(op)),
+    )  # fmt: skip
+    note = "%d levels" % sum(map(len, levels.values()))
+    return Form(_with(op, "call", "frozen.as_category", args, {}), {}, note)
+
+
+def _categorical(analysis: Any, op: Op) -> Optional[Form]:
+    """``pd.Categorical(x)`` and ``pd.factorize(x)``."""
+    name = _callee(op)
+    if op.kind == "call" and name in ("Categorical", "factorize") and len(op.args) > 1:
+        operand = op.args[1]
+    elif op.kind == "method" and name == "factorize":
+        operand = op.args[0]
+    else:
+        return None
+    values = _plain(analysis, operand)
+    if name == "Categorical":
+        if "categories" in op.kwargs:
+            return None
+        args = (op.args[0], operand)
+        kwargs = {**op.kwargs, "categories": Const(_levels(values), "levels", analysis.line(op))}
+        return Form(_with(op, "call", op.name, args, kwargs), {}, "the levels")
+    _, uniques = analysis.evaluate(op, analysis.full)
+    learned = Const(uniques, "levels", analysis.line(op))
+    args = (Const(apply_frozen.factorize), operand, learned)
+    return Form(_with(op, "call", "frozen.factorize", args, {}), {}, "%d levels" % len(uniques))
+
+
+def _cut(analysis: Any, op: Op) -> Optional[Form]:
+    """``pd.cut(x, 4)`` and ``pd.qcut(x, 4)`` with the edges of creation."""
+    if op.kind != "call" or _callee(op) not in ("cut", "qcut") or len(op.args) < 2:
+        return None
+    pandas = sys.modules["pandas"]
+    values = _plain(analysis, op.args[1])
+    how = {key: _plain(analysis, value) for key, value in op.kwargs.items()}
+    positional = ("bins", "right", "labels") if _callee(op) == "cut" else ("q", "labels")
+    for key, operand in zip(positional, op.args[2:]):
+        how[key] = _plain(analysis, operand)
+    if how.get("retbins"):
+        return None
+    function = getattr(pandas, _callee(op))
+    _, edges = function(values, **{**how, "retbins": True})
+    kept = {key: value for key, value in how.items() if key in ("labels", "right", "precision", "ordered")}
+    if _callee(op) == "qcut":
+        kept["include_lowest"] = True
+    elif how.get("include_lowest"):
+        kept["include_lowest"] = True
+    cut = op.args[0] if _callee(op) == "cut" else Const(pandas.cut)
+    args = (cut, op.args[1], Const(np.asarray(edges), "edges", analysis.line(op)))
+    spelled = op.name.rpartition(".")[0]
+    name = spelled + ".cut" if spelled else "pd.cut"
+    kwargs: Dict[str, Any] = {key: Const(value) for key, value in kept.items()}
+    return Form(_with(op, "call", name, args, kwargs), {}, "%d edges" % len(edges))
+
+
+def _group_transform(analysis: Any, op: Op) -> Optional[Form]:
+    """``df.groupby(k).x.transform("mean")`` → each row's entry in the table by group."""
+    if op.kind != "method" or op.name not in ("transform",) or not isinstance(op.args[0], Ref):
+        return None
+    chain = _group_chain(analysis, op.args[0].node)
+    if chain is None:
+        return None
+    table_node, keys, column = chain
+    grouped = _plain(analysis, op.args[0])
+    if column is None or type(grouped).__name__ != "SeriesGroupBy":
+        return None
+    how = _plain(analysis, op.args[1]) if len(op.args) > 1 else None
+    try:
+        table = grouped.agg(how)
+    except Exception:
+        return None
+    if not kinds.is_series(table) or analysis._row_sized(table):
+        return None
+    args = (
+        Const(apply_frozen.by_group), Ref(table_node), Const(keys),
+        Const(table, "%s_by_%s" % (column, "_".join(map(str, keys))), analysis.line(op)),
+    )  # fmt: skip
+    note = "%s of %d groups" % (how if isinstance(how, str) else "value", len(table))
+    return Form(_with(op, "call", "frozen.by_group", args, {}), {}, note)
+
+
+def _group_chain(analysis: Any, node: int) -> Optional[Tuple[int, List[Any], Any]]:
+    """(table, keys, column) behind a group object that was made by ``table.groupby(keys)``."""
+    column = None
+    op = analysis.producer.get(node)
+    if op is not None and op.kind == "attr":
+        column, op = op.name, analysis.producer.get(op.args[0].node)
+    elif op is not None and op.kind == "item" and isinstance(op.args[0], Ref):
+        column, op = _plain(analysis, op.args[1]), analysis.producer.get(op.args[0].node)
+    if op is None or op.kind != "method" or op.name != "groupby" or not isinstance(op.args[0], Ref):
+        return None
+    by = _plain(analysis, op.args[1] if len(op.args) > 1 else op.kwargs.get("by"))
+    keys = [by] if isinstance(by, str) else by
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        return None
+    return op.args[0].node, keys, column
+
+
+FORMS: List[Callable[[Any, Op], Optional[Form]]] = [
+    _refit, _dummies, _category, _categorical, _cut, _group_transform,
+]  # fmt: skip
+
+
+# ---- operations on whole sets of rows
+
+
+def special(analysis: Any, op: Op) -> Any:
+    """Splits, joins and stackings of tables, as a Rule; None for anything else."""
+    name = _callee(op)
+    if op.kind == "call" and name in ("train_test_split", "shuffle", "resample"):
+        return _split(analysis, op)
+    if name == "merge" and op.kind in ("call", "method"):
+        return _merge(analysis, op)
+    if op.kind == "call" and name in ("concat", "concatenate", "vstack"):
+        return _stack(analysis, op)
+    return None
+
+
+def _split(analysis: Any, op: Op) -> Any:
+    """A split by chance: which rows went where is told by a passenger; requests go both ways."""
+    from .analysis import Rule
+
+    arrays = op.args[1:]
+    row_nodes = [a.node for a in arrays if isinstance(a, Ref) and analysis.roles.get(a.node) == "row"]
+    if not row_nodes or len(row_nodes) != len([a for a in arrays if isinstance(a, Ref)]):
+        return None
+    ids = analysis.full.ids[row_nodes[0]]
+    passenger = Op(
+        op.index, op.kind, op.site, op.context, op.name,
+        (*op.args, Const(np.arange(len(ids)))), op.kwargs, op.result, op.random,
+    )  # fmt: skip
+    try:
+        result = list(analysis.evaluate(passenger, analysis.full))
+    except Exception:
+        return None
+    several = len(result) // (len(arrays) + 1)
+    places = result[-several:]
+    values = result[:-several]
+    single = several == 1 and len(values) == 1
+    analysis.full.values[op.result] = values[0] if single else values
+    part_ids: Dict[Any, Any] = {}
+    for number in range(len(values)):
+        operand = arrays[number // several]
+        if isinstance(operand, Ref):
+            part_ids[number] = analysis.full.ids[operand.node][places[number % several]]
+        else:
+            part_ids[number] = None
+    analysis.full.ids[op.result] = part_ids[0] if single else part_ids
+    for lane in analysis.alive():
+        parts, held = [], {}
+        for number in range(len(values)):
+            operand = arrays[number // several]
+            if isinstance(operand, Ref):
+                parts.append(duplicate(lane.values[operand.node]))
+                held[number] = lane.ids[operand.node]
+            else:
+                parts.append(values[number])
+                held[number] = None
+        lane.values[op.result] = parts[0] if single else parts
+        lane.ids[op.result] = held[0] if single else held
+    parts_given = tuple(range(len(values)))
+    return Rule(op, "bypass", form=parts_given, operand=row_nodes[0], note="split")
+
+
+def _merge(analysis: Any, op: Op) -> Any:
+    """A join with a table that is not per row; rows are told apart by a passenger column."""
+    from .analysis import Rule
+
+    tables = list(op.args[1:3]) if op.kind == "call" else list(op.args[:2])
+    if len(tables) < 2:
+        return None
+    sides = [
+        side for side, operand in enumerate(tables)
+        if isinstance(operand, Ref) and analysis.roles.get(operand.node) == "row"
+    ]  # fmt: skip
+    if len(sides) != 1:
+        return None
+    place = sides[0] + (1 if op.kind == "call" else 0)
+    node = tables[sides[0]].node
+
+    def join(lane: Lane) -> Any:
+        mark = -len(analysis.recording.ops) - op.index - 7
+        marked = analysis.value(lane, node).assign(__rw_row=lane.ids[node])
+        args = (*op.args[:place], Ref(mark), *op.args[place + 1 :])
+        shadow = Op(op.index, op.kind, op.site, op.context, op.name, args, op.kwargs, op.result)
+        from .lanes import execute
+
+        made = execute(shadow, lambda n: marked if n == mark else analysis.value(lane, n))
+        ids = made["__rw_row"].to_numpy()
+        return made.drop(columns="__rw_row"), ids
+
+    made, ids = join(analysis.full)
+    if np.isnan(ids.astype(float)).any() or len(set(ids.tolist())) != len(ids):
+        from .refusal import Refusal
+
+        raise Refusal(
+            "this join gives several rows (or rows of its own) for one input row",
+            "make the other table have one row per key (drop_duplicates, groupby), and join how='left'",
+            analysis.line(op), "law-broken",
+        )  # fmt: skip
+    ids = ids.astype(np.int64)
+    known = analysis.places(ids)
+    analysis.full.values[op.result], analysis.full.ids[op.result] = made, ids
+    outcome = []
+    for lane in analysis.alive():
+        got, found = join(lane)
+        expected = lane.ids[node][known[lane.ids[node]] >= 0]
+        if sorted(expected.tolist()) != sorted(found.tolist()):
+            return None
+        if not same(take(made, known[found]), got):
+            return None
+        outcome.append((lane, got, found))
+    for lane, got, found in outcome:
+        lane.values[op.result], lane.ids[op.result] = got, found
+    rejects = len(ids) < len(analysis.full.ids[node])
+    return Rule(op, "apply", rejects, frozen=analysis.frozen_operands(op), operand=node)
+
+
+def _stack(analysis: Any, op: Op) -> Any:
+    """Tables put below one another: request rows go on, the other tables' rows stay behind."""
+    from .analysis import Rule
+
+    pack = op.args[1] if len(op.args) > 1 else op.kwargs.get("objs")
+    axis = _plain(analysis, op.kwargs.get("axis", op.args[2] if len(op.args) > 2 else None))
+    if not isinstance(pack, Pack) or axis in (1, "columns", -1):
+        return None
+    nodes = [item.node if isinstance(item, Ref) else None for item in pack.items]
+    rows = [node for node in nodes if node is not None and analysis.roles.get(node) == "row"]
+    if not rows:
+        return None
+    made = analysis.evaluate(op, analysis.full)
+    ids: List[Any] = []
+    for item, node in zip(pack.items, nodes):
+        if node in rows:
+            ids.append(analysis.full.ids[node])
+        else:
+            count = kinds.rows_of(_plain(analysis, item)) or 0
+            ids.append(np.full(count, -1))
+    joined = np.concatenate(ids)
+    own = joined[joined >= 0]
+    if len(own) != len(set(own.tolist())):
+        return None
+    analysis.full.values[op.result], analysis.full.ids[op.result] = made, joined
+    alone = Pack(pack.kind, (Ref(rows[0]),))
+    args = (op.args[0], alone, *op.args[2:])
+    shadow = Op(op.index, op.kind, op.site, op.context, op.name, args, op.kwargs, op.result)
+    for lane in analysis.alive():
+        lane.values[op.result] = analysis.evaluate(shadow, lane)
+        lane.ids[op.result] = lane.ids[rows[0]]
+    return Rule(op, "bypass", operand=rows[0], note="stack", form=None)
+
+

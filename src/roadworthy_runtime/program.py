@@ -1,0 +1,171 @@
+"""Runs a creation program under the recorder, as ``python program.py`` would run it."""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import linecache
+import os
+import sys
+import traceback
+import types
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from .recorder import Recorder, install
+from .rewrite import Site, rewrite
+from .snapshot import OWN
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Ran(NamedTuple):
+    """A program that ran to its end: its recorder, namespace and files (path -> source)."""
+
+    recorder: Recorder
+    namespace: Dict[str, Any]
+    files: Dict[str, str]
+    exit_code: int
+
+
+class Failure(Exception):
+    """The program raised. ``text`` is its own traceback; ``line`` and ``file`` where."""
+
+    def __init__(self, text: str, line: int, file: str, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.text = text
+        self.line = line
+        self.file = file
+        self.kind = kind
+        self.message = message
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    """Loads a local module of the program, rewritten, without a bytecode cache."""
+
+    program: "Program"
+
+    def get_code(self, fullname: str) -> Any:
+        path = self.get_filename(fullname)
+        return self.program.compiled(path, self.get_data(path))
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        OWN.add(id(module.__dict__))
+        super().exec_module(module)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds modules that lie beside the program."""
+
+    def __init__(self, program: "Program") -> None:
+        self.program = program
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        if spec is None or not spec.origin or not self.program.is_local(spec.origin):
+            return None
+        loader = _Loader(fullname, spec.origin)
+        loader.program = self.program
+        spec.loader = loader
+        return spec
+
+
+class Program:
+    """One program, to be run once in this process."""
+
+    def __init__(
+        self, path: str, arguments: Sequence[str], wanted: Optional[Tuple[str, int]]
+    ) -> None:
+        self.path = os.path.abspath(path)
+        self.folder = os.path.dirname(self.path)
+        self.arguments = list(arguments)
+        self.sites: List[Site] = []
+        self.recorder = Recorder(self.sites, wanted)
+        self.files: Dict[str, str] = {}
+
+    def is_local(self, origin: str) -> bool:
+        """Whether a module's file belongs to the program."""
+        origin = os.path.abspath(origin)
+        if not origin.endswith(".py") or not origin.startswith(self.folder + os.sep):
+            return False
+        inner = os.path.relpath(origin, self.folder).split(os.sep)
+        if "site-packages" in inner or "dist-packages" in inner or origin.startswith(_HERE):
+            return False
+        top = os.path.join(self.folder, inner[0])
+        return not os.path.exists(os.path.join(top, "pyvenv.cfg"))
+
+    def compiled(self, path: str, data: bytes) -> types.CodeType:
+        """A file of the program, rewritten and compiled."""
+        source = importlib.util.decode_source(data)
+        self.files[path] = source
+        self.recorder.own_files.add(path)
+        tree = rewrite(source, path, self.sites)
+        code: types.CodeType = compile(tree, path, "exec", dont_inherit=True)
+        return code
+
+    def run(self) -> Ran:
+        """Runs the program. Raises Failure with the program's own traceback."""
+        install(self.recorder)
+        module = types.ModuleType("__main__")
+        namespace = module.__dict__
+        namespace.update(__file__=self.path, __builtins__=__builtins__)
+        OWN.add(id(namespace))
+        sys.modules["__main__"] = module
+        sys.argv = [self.path, *self.arguments]
+        sys.path.insert(0, self.folder)
+        sys.meta_path.insert(0, _Finder(self))
+        sys.setrecursionlimit(sys.getrecursionlimit() * 3)
+        exit_code = 0
+        try:
+            with open(self.path, "rb") as file:
+                code = self.compiled(self.path, file.read())
+            exec(code, namespace)
+        except SystemExit as stop:
+            exit_code = _exit_code(stop)
+        except BaseException as error:
+            raise self._failure(error) from None
+        if exit_code:
+            raise Failure(
+                "SystemExit: %s\n" % exit_code, 0, self.path, "SystemExit",
+                "the program ended with exit code %s" % exit_code,
+            )  # fmt: skip
+        self._flush()
+        return Ran(self.recorder, namespace, self.files, exit_code)
+
+    def evaluate(self, expression: str, namespace: Dict[str, Any]) -> Any:
+        """An expression in the program's namespace, recorded. Raises what it raises."""
+        source = "__rw_output__ = (%s)\n" % expression
+        name = "<output>"
+        linecache.cache[name] = (len(source), None, [source], name)
+        tree = rewrite(source, name, self.sites)
+        self.recorder.own_files.add(name)
+        exec(compile(tree, name, "exec"), namespace)
+        return namespace.pop("__rw_output__")
+
+    def _flush(self) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                pass
+
+    def _failure(self, error: BaseException) -> Failure:
+        if isinstance(error, SyntaxError) and error.filename in (self.path, None):
+            text = "".join(traceback.format_exception_only(type(error), error))
+            return Failure(text, error.lineno or 0, self.path, "SyntaxError", str(error.msg))
+        frames = traceback.extract_tb(error.__traceback__)
+        kept = [frame for frame in frames if not frame.filename.startswith(_HERE)]
+        own = [frame for frame in kept if frame.filename in self.files]
+        text = "Traceback (most recent call last):\n" + "".join(traceback.format_list(kept))
+        text += "".join(traceback.format_exception_only(type(error), error))
+        line = (own[-1].lineno or 0) if own else 0
+        file = own[-1].filename if own else self.path
+        return Failure(text, line, file, type(error).__name__, str(error))
+
+
+def _exit_code(stop: SystemExit) -> int:
+    if stop.code is None:
+        return 0
+    return stop.code if isinstance(stop.code, int) else 1
+
+
