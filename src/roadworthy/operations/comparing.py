@@ -86,7 +86,7 @@ def _texts(registry: Registry, release: Release) -> dict[str, bytes]:
     return {
         file.path: registry.file(release, file.path)
         for file in release.files
-        if file.path.endswith(".py") and file.path != "flow_support.py"
+        if file.path.endswith(".py") and not file.path.startswith("flow_support")
     }
 
 
@@ -95,14 +95,12 @@ def _file_diffs(
 ) -> list[FileDiff]:
     found = []
     for path in sorted(before.keys() | after.keys()):
-        texts = [
+        old, new = (
             files.get(path, b"").decode("utf-8", "replace").splitlines(keepends=True)
             for files in (before, after)
-        ]
-        diff = "".join(
-            line if line.endswith("\n") else line + "\n"
-            for line in difflib.unified_diff(*texts, fromfile=f"a/{path}", tofile=f"b/{path}")
         )
+        lines = difflib.unified_diff(old, new, fromfile=f"a/{path}", tofile=f"b/{path}")
+        diff = "".join(line if line.endswith("\n") else line + "\n" for line in lines)
         if diff:
             found.append(FileDiff(kind=kind, path=path, diff=diff))
     return found
