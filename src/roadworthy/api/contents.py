@@ -9,6 +9,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
+from msgspec.structs import replace
 
 from roadworthy.api.bodies import answer, caller_of, read_json
 from roadworthy.api.context import Context, context_of
@@ -72,7 +73,7 @@ async def put_blob(request: Request, digest: str) -> Response:
             ) from error
         kept, size = await run_in_threadpool(context.blobs.put_file, path)
     finally:
-        path.unlink(missing_ok=True)
+        await run_in_threadpool(path.unlink, True)
     if kept != digest:
         raise UsageError(
             f"the body is not the content {short(digest)}: its digest is {short(kept)}",
@@ -92,8 +93,6 @@ async def record_run(request: Request, identity: str) -> Response:
 
     def record() -> Run:
         files = {file.path: context.blobs.get(file.digest) for file in body.run.files}
-        from msgspec.structs import replace
-
         run = body.run if body.run.caller else replace(body.run, caller=caller)
         return context.registry.record_run(run, body.report, files)
 

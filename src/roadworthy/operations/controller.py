@@ -46,8 +46,9 @@ from roadworthy.storage.queries import operations
 
 log = logging.getLogger(__name__)
 
-CertifyRelease = Callable[[Release, list[Check]], Certificate]
-"""Measures a release whose workers are ready and gives its certificate, capture's checks in it."""
+CertifyRelease = Callable[[Release, list[Check], bool], Certificate]
+"""Measures a release whose workers are ready, given capture's checks and whether it may break
+the callers of the release before."""
 
 LOOK_SECONDS = 2.0
 """How long the controller waits for an event before it looks anyway."""
@@ -235,8 +236,10 @@ class Controller:
         if operation.kind != "verify" and before is not None and before.passed:
             message = f"{release.name} was certified at {before.made}"
         else:
-            checks = operation.request.checks if operation.request else []
-            certificate = self._certify(release, checks)
+            request = operation.request
+            checks = request.checks if request else []
+            breaking = request.allow_breaking if request else True
+            certificate = self._certify(release, checks, breaking)
             self._registry.record_certificate(release.digest, certificate)
             if not certificate.passed:
                 raise not_passed(certificate)

@@ -24,6 +24,8 @@ ROUTE_SECONDS = 60.0
 """How long a routing change may take to be acknowledged before its operation gives up."""
 CERTIFY_SECONDS = 300.0
 """How long the checks of a release may take."""
+FAILING_SECONDS = 5.0
+"""How long a release whose worker failed and was not tried again is given."""
 SILENT_SECONDS = 10.0
 """After how long without a report the agent counts as away."""
 
@@ -33,13 +35,15 @@ class Observed(Value):
 
     ``applied`` is the version of the routing table that the gateway follows, ``silent`` the
     seconds since the agent's last report; ``ready`` counts each release's ready workers,
-    ``broken`` gives the last error of releases whose workers do not start.
+    ``failing`` gives the last error of releases of which no worker runs, ``broken`` of those
+    that were tried again in vain.
     ``environments`` names what is wrong with a release's environment, where something is.
     """
 
     applied: int = 0
     silent: float = float("inf")
     ready: Mapping[str, int] = msgspec.field(default_factory=dict)
+    failing: Mapping[str, str] = msgspec.field(default_factory=dict)
     broken: Mapping[str, str] = msgspec.field(default_factory=dict)
     environments: Mapping[str, str] = msgspec.field(default_factory=dict)
 
@@ -230,11 +234,14 @@ def _waiting_for_workers(operation: Operation, observed: Observed, now: float) -
         )
     if observed.present and observed.ready.get(release, 0) >= 1:
         return None
-    if observed.present and release in observed.broken:
+    error = observed.broken.get(release, "")
+    if now - operation.since > FAILING_SECONDS:
+        error = error or observed.failing.get(release, "")
+    if observed.present and error:
         return _fail(
             operation,
             WorkerFailed(
-                f"the worker of {release} does not start: {observed.broken[release]}",
+                f"the worker of {release} does not start: {error}",
                 cure=f"roadworthy logs --release {release}",
             ),
         )

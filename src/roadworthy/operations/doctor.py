@@ -38,7 +38,7 @@ def _looked(part: str, look: Callable[[], str]) -> Finding:
 
 def examine_machine(settings: Settings) -> list[Finding]:
     """What can be seen without a control plane: Python, disk, metadata, blobs."""
-    findings = [
+    return [
         Finding(part="python", state="fine", said=f"{sys.version.split()[0]}, {sys.executable}"),
         Finding(
             part="settings",
@@ -49,7 +49,6 @@ def examine_machine(settings: Settings) -> list[Finding]:
         _looked("metadata", lambda: _metadata(settings)),
         _looked("blobs", lambda: _blobs(settings)),
     ]
-    return findings
 
 
 def examine_system(desired: Desired, registry: Registry) -> list[Finding]:

@@ -16,23 +16,28 @@ def observe(
 ) -> Observed:
     """The observation made of a report that is ``silent`` seconds old; None: never reported.
 
-    A release is ready with each of its ready workers, and broken while none is ready and one
-    failed again after having been restarted.
+    A release is ready with each of its ready workers, failing while it has neither a ready nor
+    a starting one, and broken where that is so after a restart.
     """
     environments = environments or {}
     if status is None:
         return Observed(environments=environments)
     ready: dict[str, int] = {}
-    failed: dict[str, str] = {}
+    hoping = {each.release for each in status.workers if each.state in ("starting", "ready")}
+    failing: dict[str, str] = {}
+    broken: dict[str, str] = {}
     for worker in status.workers:
         if worker.state == "ready":
             ready[worker.release] = ready.get(worker.release, 0) + 1
-        elif worker.error and worker.restarts >= BROKEN_AFTER:
-            failed[worker.release] = worker.error
+        elif worker.error and worker.release not in hoping:
+            failing[worker.release] = worker.error
+            if worker.restarts >= BROKEN_AFTER:
+                broken[worker.release] = worker.error
     return Observed(
         applied=status.applied if status.gateway_pid is not None else 0,
         silent=silent,
         ready=ready,
-        broken={name: error for name, error in failed.items() if name not in ready},
+        failing=failing,
+        broken=broken,
         environments=environments,
     )
