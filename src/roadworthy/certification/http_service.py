@@ -23,8 +23,8 @@ class HttpService:
     def __init__(
         self, gateway: str, release: ReleaseName, token: str = "", timeout: float = 60.0
     ) -> None:
-        """``gateway`` is an address like ``http://127.0.0.1:8401``."""
-        self._address = urlsplit(gateway)
+        """``gateway`` is an address like ``http://127.0.0.1:8401``, or without its scheme."""
+        self._address = urlsplit(gateway if "://" in gateway else f"http://{gateway}")
         self._path = f"/models/{release.model}/versions/{release.number}/predict"
         self._timeout = timeout
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
