@@ -28,6 +28,7 @@ from roadworthy.core.values import Document
 from roadworthy.errors import Conflict, RoadworthyError, Unavailable
 from roadworthy.serving.agent_control import StatusSink, TableSource
 from roadworthy.serving.agent_gateway import (
+    OPTIONS_FILE,
     GatewayKeeper,
     GatewayRecord,
     decode_or_none,
@@ -43,10 +44,12 @@ from roadworthy.serving.agent_plan import (
 )
 from roadworthy.serving.agent_workers import Worker, WorkerRecord
 from roadworthy.serving.options import AgentOptions
+from roadworthy.serving.processes import mentioning
 from roadworthy.serving.table import GatewayRelease, GatewayTable, GatewayWorker, read_table
 
 TICK_SECONDS = 0.1
 REPORT_SECONDS = 2.0
+RETRY_SECONDS = 0.5
 LOCK_SECONDS = 5.0
 POLL_SECONDS = 20.0
 
@@ -119,9 +122,16 @@ class Agent:
         self._starts: set[asyncio.Task[None]] = set()
         self._numbers = itertools.count(int(time.time() * 1000) % 10**9)
         self._reported = (b"", 0.0)
+        self._retry_at = 0.0
 
     async def adopt(self) -> None:
-        """Take over what a predecessor left running; kill what can't be used."""
+        """Take over what a predecessor left running; kill what can't be used or isn't known."""
+        known = {record.process.pid for record in self._ledger.workers}
+        if self._ledger.gateway is not None:
+            known.add(self._ledger.gateway.process.pid)
+        for stray in mentioning(str(self.lease), str(self.directory / OPTIONS_FILE)):
+            if stray.pid not in known:
+                stray.signal(signal.SIGKILL)
         for record in self._ledger.workers:
             worker = self._worker(record.id, record.place, Path(record.socket))
             try:
@@ -305,7 +315,10 @@ class Agent:
             routes=routes,
         )
         state = self.gateway.state
-        behind = sent is None or (state is not None and state.revision != sent.revision)
+        behind = sent is None or (
+            state is not None
+            and (state.revision != sent.revision or self._unconnected(plan.use, state.connected))
+        )
         if fresh == sent and not behind:
             return
         fresh = msgspec.structs.replace(fresh, revision=max(time.time_ns(), fresh.revision + 1))
@@ -315,6 +328,13 @@ class Agent:
             pass
         self._sent = fresh
         self._routes = routes
+
+    def _unconnected(self, used: list[str], connected: list[str]) -> bool:
+        """Whether the gateway has not reached a worker, and should try again."""
+        if set(used) <= set(connected) or time.monotonic() < self._retry_at:
+            return False
+        self._retry_at = time.monotonic() + RETRY_SECONDS
+        return True
 
     def _releases(self, plan: Plan) -> list[GatewayRelease]:
         used = set(plan.use)

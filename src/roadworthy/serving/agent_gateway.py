@@ -30,6 +30,7 @@ from roadworthy.serving.table import GatewayTable
 ANSWER_SECONDS = 2.0
 START_SECONDS = 15.0
 MOST_MISSES = 3
+OPTIONS_FILE = "gateway-options.json"
 PAUSES = (0.0, 0.1, 0.5, 1.0, 5.0)
 STEADY_SECONDS = 30.0
 
@@ -187,7 +188,7 @@ class GatewayKeeper:
             return
         assert self._listener is not None
         options = self._options(self._listener.fileno())
-        path = Path(self.options.directory) / "gateway-options.json"
+        path = Path(self.options.directory) / OPTIONS_FILE
         write_atomically(path, msgspec.json.encode(options), private=True)
         self._log_from = self._log.stat().st_size if self._log.exists() else 0
         command = [sys.executable, "-m", "roadworthy.serving", "gateway", str(path)]

@@ -125,6 +125,23 @@ def identify(pid: int) -> Identity | None:
     return Identity(pid=pid, started=started) if started else None
 
 
+def mentioning(*wanted: str) -> list[Process]:
+    """Processes, other than this one, with one of these arguments; none where no /proc tells."""
+    sought = {argument.encode() for argument in wanted}
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            arguments = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        pid = int(path.parent.name)
+        if sought.intersection(arguments) and pid != os.getpid():
+            identity = identify(pid)
+            if identity is not None:
+                found.append(Process(identity, None))
+    return found
+
+
 def base_environment(threads: int = 1) -> dict[str, str]:
     """The little that started processes get of this one's environment, and limits on threads."""
     kept = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ}
