@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import typer
 
 import roadworthy
 from roadworthy import cli, errors, settings
@@ -61,25 +60,16 @@ def index_page() -> str:
 
 def command_page() -> str:
     """Every command, from the definitions that the program itself parses with."""
-    parts = ["# Command line\n"]
-    for path, command, context in commands("roadworthy", typer.main.get_command(cli.app)):
-        usage = " ".join(command.collect_usage_pieces(context))
-        parts.append(f"## {path}\n\n{text_of(command.help)}\n\n    {path} {usage}\n")
+    parts = [f"# Command line\n\n{text_of(cli.__doc__)}\n"]
+    for name in cli.COMMANDS:
+        command = cli.command(name)
+        context = command.make_context(name, [], resilient_parsing=True)
+        usage = " ".join(["roadworthy", name, *command.collect_usage_pieces(context)])
+        parts.append(f"## roadworthy {name}\n\n{text_of(command.help)}\n\n    {usage}\n")
         rows = [row for row in map(parameter_row, command.params) if row]
         if rows:
             parts.append("| | meaning | default |\n|---|---|---|\n" + "\n".join(rows) + "\n")
     return "\n".join(parts)
-
-
-def commands(path: str, command: Any) -> Iterator[tuple[str, Any, Any]]:
-    """A command and, below a group, all its commands, each with its full name and context."""
-    context = command.make_context(path, [], resilient_parsing=True)
-    yield path, command, context
-    if hasattr(command, "list_commands"):
-        for name in command.list_commands(context):
-            inner = command.get_command(context, name)
-            if not inner.hidden:
-                yield from commands(f"{path} {name}", inner)
 
 
 def parameter_row(parameter: Any) -> str:
@@ -145,14 +135,14 @@ def setting_defaults(kind: type[msgspec.Struct], prefix: str = "") -> Iterator[t
 def errors_page() -> str:
     """Every error class with its code, in the order of their definition."""
     rows = [
-        f"| `{kind.code}` | `{kind.__name__}` | {text_of(kind.__doc__).splitlines()[0]} |"
+        f"| `{kind.code}` | `{kind.__name__}` | {cli.EXIT_BY_CODE.get(kind.code, 1)} "
+        f"| {text_of(kind.__doc__).splitlines()[0]} |"
         for kind in vars(errors).values()
         if is_error(kind)
     ]
     return (
-        f"# Errors\n\n{text_of(errors.__doc__)}\n\n| code | class | meaning |\n|---|---|---|\n"
-        + "\n".join(rows)
-        + "\n"
+        f"# Errors\n\n{text_of(errors.__doc__)}\n\n"
+        "| code | class | exit code | meaning |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
     )
 
 
