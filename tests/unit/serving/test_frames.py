@@ -1,0 +1,160 @@
+"""Frames come back as they went, in Arrow's layout; everything else is a clean error."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roadworthy_runtime import frames
+from roadworthy_runtime.answering import to_sequence
+
+TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+VALUES = {
+    "bool": st.booleans(),
+    "int": st.integers(-(1 << 63), (1 << 63) - 1),
+    "float": st.floats(allow_nan=False),
+    "datetime": st.integers(-(1 << 60), 1 << 60),
+    "timedelta": st.integers(-(1 << 60), 1 << 60),
+    "text": TEXT,
+    "json": TEXT,
+}
+
+
+@st.composite
+def tables(draw):
+    n = draw(st.integers(0, 20))
+    columns = {}
+    for name in draw(st.lists(TEXT, max_size=5, unique=True)):
+        type_ = draw(st.sampled_from(sorted(VALUES)))
+        value = VALUES[type_] | st.none() if draw(st.booleans()) else VALUES[type_]
+        columns[name] = (type_, draw(st.lists(value, min_size=n, max_size=n)))
+    return n, columns
+
+
+def read(data: bytes) -> frames.Frame:
+    (frame,) = frames.Assembler().feed(data)
+    return frame
+
+
+@given(tables(), st.integers(0, 1 << 40), st.integers(1, 40))
+def test_a_frame_comes_back_as_it_went_in_whatever_pieces(table, id, piece):
+    n, columns = table
+    data = frames.encode("predict", id, n, columns, {"x": [1, None]})
+    assembler = frames.Assembler()
+    found = []
+    for at in range(0, 2 * len(data), piece):
+        found += assembler.feed((data + data)[at : at + piece])
+    assert len(found) == 2
+    for frame in found:
+        assert (frame.kind, frame.id, frame.n, frame.meta) == ("predict", id, n, {"x": [1, None]})
+        assert {k: (c.type, c.values()) for k, c in frame.columns.items()} == {
+            k: (t, list(v)) for k, (t, v) in columns.items()
+        }
+
+
+@given(st.lists(st.none() | VALUES["int"], max_size=40), st.lists(st.none() | TEXT, max_size=40))
+def test_pyarrow_reads_the_buffers_as_its_own(ints, texts):
+    for type_, arrow, values in (("int", pa.int64(), ints), ("text", pa.string(), texts)):
+        frame = read(frames.encode("predict", 1, len(values), {"c": (type_, values)}))
+        column = frame.columns["c"]
+        buffers = [None if column.validity is None else pa.py_buffer(column.validity)]
+        buffers += [pa.py_buffer(buffer) for buffer in column.buffers]
+        assert pa.Array.from_buffers(arrow, len(values), buffers).to_pylist() == values
+
+
+def test_numpy_wraps_numbers_without_a_copy():
+    frame = read(frames.encode("predict", 1, 3, {"c": ("float", [1.0, 2.0, 3.0])}))
+    array = to_sequence(frame.columns["c"])
+    assert array.tolist() == [1.0, 2.0, 3.0]
+    assert numpy.shares_memory(array, numpy.frombuffer(frame.columns["c"].buffers[0]))
+
+
+def test_nulls_become_what_flows_take():
+    columns = {
+        "float": ("float", [1.5, None]),
+        "int": ("int", [1, None]),
+        "bool": ("bool", [True, None]),
+        "text": ("text", ["a", None]),
+        "datetime": ("datetime", [1_000_000, None]),
+        "json": ("json", ['{"a":1}', None]),
+    }
+    frame = read(frames.encode("predict", 1, 2, columns))
+    got = {name: to_sequence(column) for name, column in frame.columns.items()}
+    assert got["float"][0] == 1.5
+    assert math.isnan(got["float"][1])
+    assert got["int"] == [1, None]
+    assert got["bool"] == [True, None]
+    assert got["text"] == ["a", None]
+    assert str(got["datetime"][0]) == "1970-01-01T00:00:01.000000"
+    assert numpy.isnat(got["datetime"][1])
+    assert got["json"] == [{"a": 1}, None]
+
+
+def test_arrays_are_written_from_their_own_memory():
+    values = numpy.array([1.0, numpy.nan])
+    frame = read(frames.encode("answers", 1, 2, {"c": ("float", values)}))
+    assert frame.columns["c"].values()[0] == 1.0
+    assert math.isnan(frame.columns["c"].values()[1])
+
+
+@given(st.binary(max_size=200))
+def test_garbage_is_a_clean_error_or_incomplete(data):
+    try:
+        assert list(frames.Assembler().feed(data)) == []
+    except frames.FrameError:
+        pass
+
+
+@given(tables(), st.data())
+def test_a_flipped_bit_is_a_clean_error_or_another_frame(table, data):
+    n, columns = table
+    good = bytearray(frames.encode("predict", 1, n, columns))
+    bit = data.draw(st.integers(0, len(good) * 8 - 1))
+    good[bit // 8] ^= 1 << (bit % 8)
+    try:
+        for frame in frames.Assembler(limit=1 << 20).feed(bytes(good)):
+            for column in frame.columns.values():
+                column.values()
+    except frames.FrameError:
+        pass
+
+
+def test_bounds_hold_on_both_sides():
+    with pytest.raises(frames.FrameError, match="exceeds the limit"):
+        frames.encode("predict", 1, 100, {"c": ("float", [0.0] * 100)}, limit=200)
+    long = frames.encode("predict", 1, 100, {"c": ("float", [0.0] * 100)})
+    with pytest.raises(frames.FrameError, match="exceeds the limit"):
+        list(frames.Assembler(limit=200).feed(long[:16]))
+
+
+@pytest.mark.parametrize(
+    ("type_", "values"),
+    [
+        ("int", [1 << 63]),
+        ("int", ["1"]),
+        ("float", ["1"]),
+        ("bool", [1]),
+        ("text", ["\ud800"]),
+        ("nothing", [1]),
+        ("int", [1, 2]),
+    ],
+)
+def test_what_does_not_fit_is_not_written(type_, values):
+    with pytest.raises(frames.FrameError):
+        frames.encode("predict", 1, 1, {"c": (type_, values)})
+
+
+def test_a_newer_version_is_refused():
+    data = frames.encode("hello")
+    header = json.loads(data[16:])
+    header["v"] = 99
+    body = json.dumps(header).encode().ljust(-(-len(json.dumps(header)) // 8) * 8)
+    whole = frames.PREFIX.pack(len(body), frames.MAGIC, len(body), 0) + body
+    with pytest.raises(frames.FrameError, match="newer"):
+        list(frames.Assembler().feed(whole))
