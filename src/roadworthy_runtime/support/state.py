@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import datetime
 import hashlib
 import importlib
@@ -55,6 +56,11 @@ def load_value(folder: Path, entry: Mapping[str, Any], names: Mapping[str, Any])
             f"state {entry['name']} is damaged: {entry['file']} is not what was written; "
             "take the flow's directory from its release again"
         )
+    return read_value(data, entry, names)
+
+
+def read_value(data: bytes, entry: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
+    """The value that these bytes hold, in the format that its entry says."""
     return _READERS[entry["format"]](data, entry, names)
 
 
@@ -155,6 +161,13 @@ def _array(value: Mapping[str, Any]) -> Any:
     return array.reshape(value["shape"])
 
 
+def _type(value: Mapping[str, Any]) -> Any:
+    found = getattr(builtins if value["module"] == "builtins" else numpy, value["of"])
+    if not isinstance(found, type):
+        raise FlowError(f"{value['of']} is no type")
+    return found
+
+
 def _categories(value: Mapping[str, Any]) -> Any:
     return pandas.CategoricalDtype(decode(value["categories"]), ordered=value["ordered"])
 
@@ -202,6 +215,7 @@ _TAGS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "timedelta": lambda v: datetime.timedelta(*v["of"]),
     "numpy": lambda v: _array({**v, "of": [v["of"]], "shape": []})[()],
     "array": _array,
+    "type": _type,
     "dtype": lambda v: numpy.dtype(v["of"]),
     "NA": lambda v: pandas.NA,
     "NaT": lambda v: pandas.NaT,
