@@ -81,7 +81,7 @@ def _latency(load: Load, limits: Limits) -> Check:
 
 
 def _throughput(load: Load, limits: Limits) -> Check:
-    together, largest = load.together, load.batches[-1]
+    together, largest = load.together, load.sequential[-1]
     slow = [
         limit
         for limit, found in (
@@ -99,7 +99,7 @@ def _throughput(load: Load, limits: Limits) -> Check:
         required.append(f"≥ {limits.rows_per_second:g} rows/s")
     rate = f"{together.requests_per_second:,.0f} requests/s on {together.connections} connections"
     rows = ", ".join(
-        f"{phase.rows_per_second:,.0f} rows/s by {phase.batch}" for phase in load.batches
+        f"{phase.rows_per_second:,.0f} rows/s by {phase.batch}" for phase in load.sequential
     )
     return Check(
         id="throughput",

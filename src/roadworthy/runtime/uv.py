@@ -120,7 +120,7 @@ def run_uv(
             package=None,
             part="index",
         ) from error
-    except (OSError, FileNotFoundError) as error:
+    except OSError as error:
         raise EnvironmentFailed(
             f"{doing} needs uv, which can't be started: {error}",
             cure="install Roadworthy again; uv comes with it",

@@ -20,9 +20,17 @@ from roadworthy.testing.fake_service import FakeService
 MADE = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 
 
-def certified(subject: Subject, service: FakeService, limits: Limits | None = None) -> Certificate:
+def certified(
+    subject: Subject, service: FakeService, limits: Limits | None = None, seconds: float = 0.3
+) -> Certificate:
     return certify(
-        subject, service, service.usage, limits=limits, now=lambda: MADE, clock=service.clock
+        subject,
+        service,
+        service.usage,
+        limits=limits,
+        load_seconds=seconds,
+        now=lambda: MADE,
+        clock=service.clock,
     )
 
 
@@ -45,13 +53,14 @@ def test_the_profile_is_what_was_measured(subject: Subject, service: FakeService
     assert profile.p50_ms == pytest.approx(2.01)
     assert profile.start_seconds == 0.8
     assert profile.cpu_ms_per_row == pytest.approx(0.012)
+    assert profile.rows_per_second["1"] == pytest.approx(1000 / 2.01)
     assert profile.rows_per_second["1000"] == pytest.approx(1000 / 0.012)
     assert profile.idle_bytes < profile.load_bytes
     assert list(profile.rows_per_second) == ["1", "32", "1000"]
 
 
 def test_the_load_takes_as_long_as_it_was_given(subject: Subject, service: FakeService) -> None:
-    assert 1.7 < certified(subject, service).seconds < 2.5
+    assert 1.7 < certified(subject, service, seconds=1.8).seconds < 2.5
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from roadworthy.certification.http_service import HttpService
 from roadworthy.certification.service import Answer, Reply
-from roadworthy.certification.usage import process_usage
+from roadworthy.certification.usage import _by_ps, process_usage
 from roadworthy.core.names import ReleaseName
 from roadworthy.errors import Unavailable
 
@@ -96,3 +96,11 @@ def test_what_this_process_uses_is_plausible() -> None:
 def test_a_process_that_is_gone_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="does not live"):
         process_usage([2**22 + 1])
+
+
+def test_ps_tells_the_same_where_there_is_no_proc() -> None:
+    by_proc, by_ps = process_usage([os.getpid()]), _by_ps(os.getpid())
+    assert by_ps.rss_bytes == pytest.approx(by_proc.rss_bytes, rel=0.3)
+    assert by_ps.cpu_seconds == pytest.approx(by_proc.cpu_seconds, abs=2.0)
+    with pytest.raises(Unavailable):
+        _by_ps(2**22 + 1)
