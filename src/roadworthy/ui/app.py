@@ -54,9 +54,9 @@ CALLER = "somebody at the pages"
 def mount_pages(app: Starlette, data: PageData, traffic: Traffic | None = None) -> Traffic:
     """Add the pages to a FastAPI or Starlette app, under ``/``: call it after every other route.
 
-    ``data`` is what the pages ask: ``page_data(desired, registry, GatewayClient(…), …)``. Returns the ``Traffic`` in use: whoever
-    owns a loop calls its ``look(now)`` about every 15 s, so that rates are known when a page is
-    opened; pages look by themselves too.
+    ``data`` is what the pages ask: ``page_data(desired, registry, GatewayClient(…), …)``. Returns
+    the ``Traffic`` in use: whoever owns a loop calls its ``look(now)`` about every 15 s, so that
+    rates are known when a page is opened; pages look by themselves too.
     """
     used = traffic or Traffic(data.metrics)
     app.mount("/", _application(data, used), name="pages")

@@ -70,7 +70,7 @@ def _answer(prediction: Prediction, facts: ReleaseFacts) -> View:
     known = model == facts.release.model and numbered.isdigit()
     return {
         "rejected": prediction.rejected,
-        "values": []
+        "outputs": []
         if prediction.rejected
         else [_value(name, value) for name, value in prediction.values.items()],
         "warnings": [

@@ -1,0 +1,228 @@
+"""The pages in a real Chromium: what a person sees and presses, with and without JavaScript."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+MODEL = "/models/flight-delay"
+VIEWS = [("light", 1200), ("dark", 1200), ("light", 390), ("dark", 390)]
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.fail("Chromium is needed here: apt-get install chromium")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A page, and everything that the browser complained about on it."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        page.on(
+            "console",
+            lambda said: (
+                self.complaints.append(f"{said.type}: {said.text}")
+                if said.type in ("error", "warning")
+                else None
+            ),
+        )
+
+    def forgive(self, what: str) -> None:
+        """Take off the list what the browser says by itself about an expected status."""
+        assert self.complaints
+        assert all(what in each for each in self.complaints), self.complaints
+        self.complaints.clear()
+
+
+@pytest.fixture
+def open_page(chromium: Browser, serve: Any) -> Iterator[Callable[..., Watched]]:
+    """Opens a path of a world's app in a browser of its own; fails on any complaint."""
+    with ExitStack() as stack:
+        opened: list[Watched] = []
+        addresses: dict[int, str] = {}
+
+        def open_(
+            world: Any, path: str, scheme: str = "light", width: int = 1200, javascript: bool = True
+        ) -> Watched:
+            if id(world) not in addresses:
+                addresses[id(world)] = stack.enter_context(serve(world)).address
+            context = chromium.new_context(
+                viewport={"width": width, "height": 900},
+                color_scheme=scheme,  # type: ignore[arg-type]
+                java_script_enabled=javascript,
+            )
+            stack.callback(context.close)
+            watched = Watched(context.new_page())
+            opened.append(watched)
+            watched.page.goto(addresses[id(world)] + path)
+            return watched
+
+        yield open_
+        found = [complaint for each in opened for complaint in each.complaints]
+    assert found == []
+
+
+def paths_of(world: Any) -> list[str]:
+    failed = next(run for run in world.registry.runs() if run.status == "failed")
+    captured = world.registry.release("flight-delay@3").run
+    return [
+        "/",
+        MODEL,
+        f"{MODEL}/releases/2",
+        f"{MODEL}/releases/3",
+        f"{MODEL}/releases/3/try",
+        f"/runs/{failed.id}",
+        f"/runs/{captured}",
+    ]
+
+
+AXE_RUN = """() => axe.run(document).then((found) => ({
+    passed: found.passes.length,
+    wrong: found.violations.flatMap((rule) =>
+        rule.nodes.map((node) => `${rule.id}: ${node.html.slice(0, 160)}`)),
+}))"""
+
+
+def axe(page: Page) -> list[str]:
+    """What axe finds, by rule and element."""
+    page.evaluate(AXE)
+    found = page.evaluate(AXE_RUN)
+    assert found["passed"] > 10
+    return list(found["wrong"])
+
+
+@pytest.mark.parametrize(("scheme", "width"), VIEWS)
+def test_every_page_is_accessible_and_fits(
+    world: Any, open_page: Any, scheme: str, width: int
+) -> None:
+    for path in paths_of(world):
+        page = open_page(world, path, scheme, width).page
+        assert axe(page) == [], path
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert page.evaluate("document.fonts.check('600 16px Barlow')"), path
+
+
+@pytest.mark.parametrize("width", [1200, 390])
+def test_the_empty_overview_is_accessible_and_fits(
+    empty_world: Any, open_page: Any, width: int
+) -> None:
+    page = open_page(empty_world, "/", "light", width).page
+    expect(page.get_by_role("heading", level=1)).to_have_text("Nothing runs here yet.")
+    assert axe(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_script_in_notes_and_tracebacks_stays_text(world: Any, open_page: Any) -> None:
+    failed = next(run for run in world.registry.runs() if run.status == "failed")
+    for path in (MODEL, f"{MODEL}/releases/4", f"{MODEL}/releases/4/try", f"/runs/{failed.id}"):
+        page = open_page(world, path).page
+        assert "taken" not in page.title(), path
+        assert page.locator("img").count() == 0, path
+    page = open_page(world, f"{MODEL}/releases/4").page
+    expect(page.get_by_text("<script>document.title='taken'</script>")).to_be_visible()
+
+
+def test_what_is_typed_into_a_field_comes_back_as_text(world: Any, open_page: Any) -> None:
+    page = open_page(world, f"{MODEL}/releases/3/try").page
+    evil = "\"><script>document.title='taken'</script>"
+    page.get_by_label("carrier").fill(evil)
+    page.get_by_role("button", name="Predict").click()
+    expect(page.get_by_label("carrier")).to_have_value(evil)
+    assert "taken" not in page.title()
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_release_is_tried_by_hand(world: Any, open_page: Any, javascript: bool) -> None:
+    watched = open_page(world, f"{MODEL}/releases/3", javascript=javascript)
+    page = watched.page
+    page.get_by_label("distance").fill("1,200")
+    page.get_by_label("sched_dep_time").fill("900")
+    page.get_by_role("button", name="Predict").click()
+    expect(page.get_by_text("“1,200” is not a whole number.")).to_be_visible()
+    expect(page.get_by_label("sched_dep_time")).to_have_value("900")
+    watched.forgive("status of 422")
+    page.get_by_label("distance").fill("1200")
+    page.get_by_role("button", name="Predict").click()
+    expect(page.locator("output")).to_have_text("0.341")
+    answer = page.get_by_role("status").filter(has_text="Answered by")
+    expect(answer.get_by_text("flight-delay@3")).to_be_visible()
+    if javascript:
+        expect(page.locator("#answer")).to_be_focused()
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_going_back_is_one_press(world: Any, open_page: Any, javascript: bool) -> None:
+    page = open_page(world, MODEL, javascript=javascript).page
+    page.get_by_role("button", name="Roll back to @2").click()
+    expect(page.get_by_text("Rolled back: @2 answers in production.")).to_be_visible()
+    expect(page.locator(".plate.production").first).to_contain_text("flight-delay@2")
+    assert world.deployment("flight-delay", "production").live == 2
+
+
+def test_a_stale_press_is_told_who_acted(world: Any, open_page: Any) -> None:
+    watched = open_page(world, MODEL, javascript=False)
+    world.want("flight-delay", "production", 4, timedelta(minutes=1), "night-shift", "more wind")
+    watched.page.get_by_role("button", name="Roll back to @2").click()
+    alert = watched.page.get_by_role("alert")
+    expect(alert).to_contain_text("nothing was changed by your press")
+    expect(alert).to_contain_text("night-shift deployed @4 to production")
+    assert world.deployment("flight-delay", "production").live == 4
+    watched.forgive("status of 409")
+
+
+def test_going_back_stays_on_the_screen_of_a_phone(world: Any, open_page: Any) -> None:
+    page = open_page(world, MODEL, width=390).page
+    page.mouse.wheel(0, 2000)
+    button = page.get_by_role("button", name="Roll back to @2")
+    expect(button).to_be_in_viewport()
+    box = button.bounding_box()
+    assert box is not None
+    assert box["height"] >= 44
+
+
+def test_an_open_page_renews_itself_and_says_when_it_can_not(world: Any, open_page: Any) -> None:
+    watched = open_page(world, "/")
+    page = watched.page
+    expect(page.get_by_text("renewed every 5")).to_be_visible()
+    world.want("flight-delay", "production", 4, timedelta(seconds=5), "night-shift")
+    expect(page.locator(".plate.production").first).to_have_text("P@4", timeout=15_000)
+    page.route("**/*", lambda route: route.abort())
+    expect(page.get_by_text("not renewed since")).to_be_visible(timeout=15_000)
+    watched.forgive("ERR_FAILED")
+
+
+def test_the_theme_that_was_chosen_is_kept(world: Any, open_page: Any) -> None:
+    page = open_page(world, "/").page
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.get_by_label("Theme").select_option("dark")
+    dark = page.evaluate(ground)
+    assert dark != light
+    page.reload()
+    assert page.evaluate(ground) == dark
+
+
+def test_the_page_can_be_used_with_the_keyboard(world: Any, open_page: Any) -> None:
+    page = open_page(world, "/").page
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main")
