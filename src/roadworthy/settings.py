@@ -60,6 +60,10 @@ class Settings(Value, frozen=True):
     log: LogSettings = LogSettings()
     file: Path | None = None
 
+    def __repr__(self) -> str:
+        """Without anything that is secret."""
+        return f"Settings(home={str(self.home)!r}, file={str(self.file)!r})"
+
     @property
     def metadata_url(self) -> str:
         """The URL of the metadata database."""
@@ -244,6 +248,9 @@ def _flatten(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _known(key: str, where: str) -> str:
     if key in _KEYS:
         return key
+    if key in _SECTIONS:
+        inner = ", ".join(sorted(each for each in _KEYS if each.startswith(f"{key}.")))
+        raise SettingsError(f"{key!r} in {where} is a section, not a value", cure=f"set {inner}")
     raise _unknown(key, where, list(_KEYS))
 
 

@@ -5,7 +5,7 @@ Blobs are written before the metadata that names them. Nothing here starts a pro
 what runs, or knows of stages.
 """
 
-from roadworthy.registry.drafts import ReleaseDraft, manifest_of
+from roadworthy.registry.drafts import ReleaseDraft, flow_directory, manifest_of
 from roadworthy.registry.registry import ModelSummary, Registry
 
-__all__ = ["ModelSummary", "Registry", "ReleaseDraft", "manifest_of"]
+__all__ = ["ModelSummary", "Registry", "ReleaseDraft", "flow_directory", "manifest_of"]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import secrets
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +10,7 @@ from roadworthy.core.release import FlowFile
 from roadworthy.registry.drafts import check_path
 from roadworthy.storage.blobs import Blobs
 from roadworthy.storage.digests import digest_of_file
-from roadworthy.storage.disk import PARTIAL, sweep, translated
+from roadworthy.storage.disk import PARTIAL, new_directory, sweep, translated
 
 
 def materialise(blobs: Blobs, files: Sequence[FlowFile], target: Path) -> Path:
@@ -40,17 +37,10 @@ def damaged_files(files: Sequence[FlowFile], directory: Path) -> list[str]:
 def _make(blobs: Blobs, files: Sequence[FlowFile], target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     sweep([target.parent])
-    partial = target.parent / f"{PARTIAL}{secrets.token_hex(8)}"
-    partial.mkdir()
-    lock = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # tells sweepers that the writer lives
+    with new_directory(target) as partial:
         for file in files:
             blobs.copy_to(file.digest, partial / check_path(file.path))
         _rename_unless_there(partial, target)
-    finally:
-        os.close(lock)
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _rename_unless_there(partial: Path, target: Path) -> None:
@@ -71,7 +61,10 @@ def _mend(blobs: Blobs, files: Sequence[FlowFile], directory: Path) -> None:
 
 
 def _remove_others(directory: Path, wanted: set[str], folders: set[str]) -> None:
+    sweep([directory, *(directory / folder for folder in folders)])
     for entry in sorted(directory.rglob("*"), reverse=True):
+        if entry.name.startswith(PARTIAL):
+            continue  # another process is mending
         path = entry.relative_to(directory).as_posix()
         if entry.is_symlink() or not entry.is_dir():
             if path not in wanted or entry.is_symlink():

@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from roadworthy.errors import Damaged, StorageError
 from roadworthy.storage.digests import CHUNK, check_digest, digest_of, digest_of_file, short
-from roadworthy.storage.disk import Disk, sweep, translated
+from roadworthy.storage.disk import Disk, sweep, translated, unsynced_disk
 
 
 class DirectoryBlobs:
@@ -64,7 +64,7 @@ class DirectoryBlobs:
         """Writes the content, checked, to a file. Raises Damaged, StorageError."""
         with self._reading(digest, "reading"):
             original = self.path(digest).open("rb")
-        with original, Disk(sync=_no_sync).replacing(target) as copy:
+        with original, unsynced_disk().replacing(target) as copy:
             hasher = blake3()
             with self._reading(digest, "reading"):
                 while chunk := original.read(CHUNK):
@@ -134,10 +134,6 @@ class DirectoryBlobs:
             if isinstance(error.__cause__, FileNotFoundError):
                 raise missing(digest, str(self.root)) from error
             raise
-
-
-def _no_sync(_descriptor: int) -> None:
-    """A copy out of the store is checked before each use, so that it need not be durable."""
 
 
 def damaged(digest: str, place: str) -> Damaged:

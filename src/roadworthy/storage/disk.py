@@ -133,6 +133,37 @@ def _open_partial(target: Path) -> tuple[Path, BinaryIO]:
         file.close()  # swept between being made and being locked
 
 
+@contextlib.contextmanager
+def new_directory(beside: Path) -> Iterator[Path]:
+    """A directory beside another path, to fill and rename; what is left of it is removed.
+
+    It is locked while the block lasts, so that sweepers leave it alone.
+    """
+    partial, descriptor = _make_partial_directory(beside)
+    try:
+        yield partial
+    finally:
+        os.close(descriptor)
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _make_partial_directory(beside: Path) -> tuple[Path, int]:
+    while True:
+        partial = beside.with_name(f"{PARTIAL}{secrets.token_hex(8)}")
+        partial.mkdir()
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if partial.is_dir():
+                return partial, descriptor
+            os.close(descriptor)  # swept between being made and being locked
+
+
+def unsynced_disk() -> Disk:
+    """A disk for what is checked before each use and can be made again."""
+    return Disk(sync=lambda _descriptor: None)
+
+
 def sweep(directories: Iterable[Path]) -> int:
     """Removes what dead writers left half done in these directories; how many."""
     swept = 0

@@ -49,8 +49,8 @@ class Database:
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection that sees one state of the metadata. Raises Unavailable, StorageError."""
-        with self._translating(), self.engine.connect() as connection, connection.begin():
-            yield connection
+        with self._translating(), self.engine.connect() as connection:
+            yield connection  # rolled back at the end: nothing was changed
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Connection]:

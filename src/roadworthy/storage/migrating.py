@@ -5,6 +5,7 @@ A database at the newest revision costs one query and no import of Alembic.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,10 +68,11 @@ def back_up(path: Path, revision: str) -> Path:
         disk.make_directory(target.parent)
         partial = target.with_suffix(".part")
         try:
-            with sqlite3.connect(path) as original, sqlite3.connect(partial) as copy:
+            with (
+                contextlib.closing(sqlite3.connect(path)) as original,
+                contextlib.closing(sqlite3.connect(partial)) as copy,
+            ):
                 original.backup(copy)
-            original.close()
-            copy.close()
             with partial.open("rb") as file:
                 disk.sync(file.fileno(), partial)
             partial.rename(target)

@@ -16,7 +16,7 @@ from obstore import store as stores
 from roadworthy.errors import RoadworthyError, SettingsError, StorageError, Unavailable
 from roadworthy.storage.digests import CHUNK, check_digest, digest_of, digest_of_file, short
 from roadworthy.storage.directory import damaged, missing
-from roadworthy.storage.disk import Disk, translated
+from roadworthy.storage.disk import translated, unsynced_disk
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
@@ -73,7 +73,7 @@ class ObjectBlobs:
     def copy_to(self, digest: str, target: Path) -> None:
         """Writes the content, checked, to a file. Raises Damaged, StorageError, Unavailable."""
         hasher = blake3()
-        with Disk().replacing(target) as copy:
+        with unsynced_disk().replacing(target) as copy:
             with self._calling("reading", digest):
                 for chunk in obstore.get(self._store, _key(digest)).stream(min_chunk_size=CHUNK):
                     hasher.update(chunk)

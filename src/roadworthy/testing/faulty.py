@@ -60,6 +60,7 @@ class CuttingProxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._armed: bytes | None = None
         self._open: list[socket.socket] = []
+        self._refusing = False
         self.cuts = 0
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -67,6 +68,15 @@ class CuttingProxy:
     def lose_answer_to(self, words: bytes) -> None:
         """Cuts the connection on which the words are sent, after the server has done it."""
         self._armed = words
+
+    def refuse(self) -> None:
+        """Behaves as a server that is gone: cuts all connections and every new one."""
+        self._refusing = True
+        self.cut_all()
+
+    def accept(self) -> None:
+        """Behaves as a server that is back."""
+        self._refusing = False
 
     def cut_all(self) -> None:
         """Cuts every connection now."""
@@ -86,6 +96,10 @@ class CuttingProxy:
                 server = socket.create_connection(self._server)
             except OSError:
                 return
+            if self._refusing:
+                _close(client)
+                _close(server)
+                continue
             self._open += [client, server]
             doomed = threading.Event()
             for work in (self._forward, self._back):

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+import roadworthy.core.prepared  # noqa: F401 - connections are used in threads
 from roadworthy.errors import Damaged
 
 T = TypeVar("T")
