@@ -19,6 +19,7 @@ from roadworthy.client.problems import (
     error_from_response,
     error_from_transport,
 )
+from roadworthy.core.capture import CaptureReport
 from roadworthy.core.operation import DeployRequest, Operation, Progress
 from roadworthy.core.run import Run
 from roadworthy.errors import Unavailable
@@ -85,7 +86,7 @@ class ControlPlane:
         response = self._send(
             "POST",
             path,
-            content=msgspec.json.encode(body),
+            content=msgspec.json.encode(body, enc_hook=str),
             headers={"Content-Type": "application/json"},
         )
         return msgspec.json.decode(response.content) if response.content else None
@@ -95,7 +96,7 @@ class ControlPlane:
         response = self._send(
             "PUT",
             path,
-            content=msgspec.json.encode(body),
+            content=msgspec.json.encode(body, enc_hook=str),
             headers={"Content-Type": "application/json"},
         )
         return msgspec.json.decode(response.content) if response.content else None
@@ -134,14 +135,9 @@ class ControlPlane:
             )
         return digest
 
-    def record_run(self, run: Run) -> None:
-        """Have the run kept, whether it was captured or failed."""
-        self._send(
-            "PUT",
-            f"/runs/{run.id}",
-            content=msgspec.json.encode(run, enc_hook=str),
-            headers={"Content-Type": "application/json"},
-        )
+    def record_run(self, run: Run, report: CaptureReport | None = None) -> None:
+        """Have the run kept, captured or failed; its program's files are uploaded already."""
+        self.put(f"/runs/{run.id}", {"run": run, "report": report})
 
     # Operations
 

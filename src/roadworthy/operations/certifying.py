@@ -67,7 +67,8 @@ class Certifier:
 
     def _gateway(self) -> str:
         status = self._desired.status
-        return (status.gateway_address if status else "") or self._settings.gateway_address
+        said = status.gateway_address if status else ""
+        return f"http://{said}" if said else self._settings.gateway_address
 
     def _before(self, release: Release) -> Release | None:
         """The model's release before this one, if there is one."""

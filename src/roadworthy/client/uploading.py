@@ -1,0 +1,95 @@
+"""Bringing what capture made to a control plane: contents first, then the records that name them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from roadworthy.client.control import ControlPlane
+from roadworthy.core.capture import CaptureReport
+from roadworthy.core.certificate import Check
+from roadworthy.core.names import Stage
+from roadworthy.core.operation import DeployRequest
+from roadworthy.core.release import FlowFile
+from roadworthy.core.run import ProgramFile, Run
+from roadworthy.core.signature import Signature
+from roadworthy.errors import Damaged, StorageError
+from roadworthy.runtime.locks import lock_from_installed
+
+
+def upload_run(
+    control: ControlPlane,
+    run: Run,
+    files: Sequence[tuple[str, Path]],
+    report: CaptureReport | None = None,
+) -> Run:
+    """Have a run kept with its program's files (path in the program → local file)."""
+    kept = []
+    for path, local in files:
+        digest, size = control.upload_file(local)
+        kept.append(ProgramFile(path=path, digest=digest, bytes=size))
+    run = replace(run, files=sorted(kept, key=lambda each: each.path))
+    control.record_run(run, report)
+    return run
+
+
+def upload_flow(
+    control: ControlPlane,
+    directory: Path,
+    *,
+    model: str,
+    stage: Stage,
+    run: str,
+    signature: Signature,
+    checks: Sequence[Check],
+    interpreter: Path,
+    notes: str = "",
+    allow_breaking: bool = False,
+    workers: int = 0,
+) -> DeployRequest:
+    """Have a flow directory's contents there; what to ask for to deploy it.
+
+    The environment's lock is made from what is installed in ``interpreter``, in the versions
+    that the flow was captured with. Raises EnvironmentFailed that names a package.
+    """
+    lock = lock_from_installed(read_requirements(directory), interpreter)
+    files = []
+    for path in flow_files(directory):
+        digest, size = control.upload_file(directory / path)
+        files.append(FlowFile(path=path, digest=digest, bytes=size))
+    return DeployRequest(
+        model=model,
+        stage=stage,
+        run=run,
+        files=files,
+        signature=signature,
+        lock=lock,
+        checks=list(checks),
+        interpreter=str(interpreter),
+        notes=notes,
+        allow_breaking=allow_breaking,
+        workers=workers,
+    )
+
+
+def flow_files(directory: Path) -> list[str]:
+    """The paths of a flow directory's files, sorted; compiled leftovers are none of it."""
+    return sorted(
+        path.relative_to(directory).as_posix()
+        for path in directory.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    )
+
+
+def read_requirements(directory: Path) -> list[str]:
+    """The lines of the flow's ``requirements.txt``. Raises Damaged where it is missing."""
+    path = directory / "requirements.txt"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise Damaged(f"{path} is missing", cure="capture the program again") from None
+    except OSError as error:
+        raise StorageError(f"{path} can't be read: {error.strerror}") from error
+    return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
