@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Optional
 
 from roadworthy_runtime import support
-from roadworthy_runtime.compare import difference, short
+from roadworthy_runtime.compare import ADDRESSES, difference, short
 from roadworthy_runtime.plain import NotPlain, encode, in_order
 from roadworthy_runtime.support.state import read_value
 
@@ -243,6 +243,8 @@ def _settled(data: bytes) -> bytes:
             settled["file"] = files.setdefault(node["file"], f"{len(files)}{suffix}")
         if isinstance(node.get("__id__"), int):
             settled["__id__"] = numbers.setdefault(node["__id__"], len(numbers) + 1)
+        for name in ADDRESSES.intersection(settled):
+            settled[name]["content"] = "0"
         if node.get("__loader__") == "SetNode" and isinstance(settled["content"], list):
             settled["content"].sort(key=lambda item: json.dumps(item.get("content")))
         return settled
