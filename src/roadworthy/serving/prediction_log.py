@@ -175,7 +175,7 @@ def to_table(entries: list[Entry]) -> Any:
     for output in signature.outputs:
         for column, (_, name) in zip(output.columns, wire_names(output), strict=True):
             type_ = types.get(column.type if column.type in ("bool", "int", "float") else "text")
-            arrays[f"output:{name}"] = pa.array(_outputs(entries, name), type_)
+            arrays[f"output:{name}"] = pa.array(_outputs(entries, name), type_, from_pandas=True)
     return pa.table(arrays)
 
 
