@@ -112,9 +112,7 @@ def _mount_pages(
     from roadworthy.ui import GatewayClient, mount_pages, page_data
 
     gateway = GatewayClient(settings.gateway_address, settings.token or None)
-    data = page_data(
-        desired, registry, gateway, statuses=STATUS_BY_CODE, token=settings.token
-    )
+    data = page_data(desired, registry, gateway, statuses=STATUS_BY_CODE, token=settings.token)
     traffic = mount_pages(app, data)
 
     def watch() -> None:

@@ -37,9 +37,7 @@ def say(line: str = "") -> None:
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Columns as wide as they need to be; the last one may run on."""
     texts = [[_plain(cell) for cell in row] for row in rows]
-    widths = [
-        max(len(cell) for cell in column) for column in zip(head, *texts, strict=True)
-    ]
+    widths = [max(len(cell) for cell in column) for column in zip(head, *texts, strict=True)]
     for row in (list(head), *texts):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         print("  ".join(cells).rstrip())

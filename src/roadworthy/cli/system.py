@@ -10,15 +10,13 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from roadworthy.cli.options import DryRun, Json
 from roadworthy.cli.output import ago, emit_json, plain, say, size, table
 from roadworthy.cli.session import connect, running, settings_of, start
 from roadworthy.errors import NotFound, RoadworthyError, Unavailable, UsageError
 from roadworthy.operations.doctor import Finding, examine_machine
 from roadworthy.operations.logs import log_files, read_log, tail
 from roadworthy.operations.supervisor import stop_everything, supervisor_of
-
-Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")]
 
 
 def up(
@@ -105,7 +103,9 @@ def status(
     if model:
         found["deployments"] = [each for each in found["deployments"] if each["model"] == model]
         if not found["deployments"]:
-            raise NotFound(f"{model} is not deployed", cure="roadworthy status; roadworthy releases")
+            raise NotFound(
+                f"{model} is not deployed", cure="roadworthy status; roadworthy releases"
+            )
     if as_json:
         emit_json(found)
         return
@@ -210,9 +210,7 @@ def serve(
     control: Annotated[
         str, typer.Option(help="Address of the control plane that an agent follows.")
     ] = "",
-    options: Annotated[
-        Path | None, typer.Option(help="File with a gateway's options.")
-    ] = None,
+    options: Annotated[Path | None, typer.Option(help="File with a gateway's options.")] = None,
 ) -> None:
     """Run one part alone: control, agent or gateway."""
     from roadworthy import wiring

@@ -7,17 +7,28 @@ from typing import Any
 
 import httpx
 
-from roadworthy.errors import NotAllowed, RoadworthyError, Unavailable, UsageError
+from roadworthy.errors import NotAllowed, RoadworthyError, Unavailable, UsageError, WorkerFailed
 
 _RESERVED = {"message", "cure", "line", "code"}
+_GATEWAY_CODES: dict[str, type[RoadworthyError]] = {
+    "overloaded": Unavailable,
+    "deadline": Unavailable,
+    "too-slow": Unavailable,
+    "flow-failed": WorkerFailed,
+    "internal": RoadworthyError,
+}
+"""What the gateway's own codes mean here; its others say that the request was wrong."""
 
 
 def error_from_problem(body: dict[str, Any]) -> RoadworthyError:
     """The error that a problem (RFC 9457) tells of, as the class that was raised there."""
-    kind = _classes().get(str(body.get("code", "")), RoadworthyError)
+    code = str(body.get("code", ""))
+    kind = _classes().get(code) or _GATEWAY_CODES.get(code, UsageError)
     details = body.get("details")
     line = body.get("line")
-    kept = details if isinstance(details, dict) else {}
+    kept = dict(details) if isinstance(details, dict) else {}
+    if isinstance(body.get("findings"), list):
+        kept |= {"findings": body["findings"], "found": body.get("found")}
     return kind(
         str(body.get("message") or body.get("detail") or "the request failed"),
         cure=str(body.get("cure") or ""),

@@ -7,7 +7,6 @@ supervisor left running is taken over by the next one, not started a second time
 from __future__ import annotations
 
 import http.client
-
 import logging
 import os
 import signal
@@ -203,7 +202,6 @@ class Supervisor:
 
     def _record(self, parts: Mapping[str, Part]) -> None:
 
-
         record = SupervisorRecord(
             supervisor=describe(os.getpid(), "supervisor"),
             children=[part.process for part in parts.values() if part.process is not None],
@@ -211,7 +209,6 @@ class Supervisor:
         write_document(self.settings.run / "supervisor.json", record)
 
     def _say_ready(self, parts: Mapping[str, Part]) -> None:
-
 
         control = parts["control"].process
         record = ControlRecord(
