@@ -171,6 +171,8 @@ def _connect_postgresql(url: URL) -> Database:
     return Database(engine, None)
 
 
+_FAILED_SYNCS = ("SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC")
+
 # What a driver says → what we say: (in the message, lower case), class, ours, cure, details.
 _SAYINGS: tuple[tuple[str, type[RoadworthyError], str, str, dict[str, Any]], ...] = (
     (
@@ -190,9 +192,9 @@ _SAYINGS: tuple[tuple[str, type[RoadworthyError], str, str, dict[str, Any]], ...
     (
         "disk i/o error",
         StorageError,
-        "the disk under the metadata database failed",
-        "check the disk (dmesg, smartctl), then restart Roadworthy",
-        {"disk_failed": True},
+        "reading or writing the metadata database failed: its disk, or a limit on file sizes",
+        "look at ulimit -f and at the disk (dmesg, smartctl), then try again",
+        {},
     ),
     (
         "attempt to write a readonly database",
@@ -268,6 +270,13 @@ def translate(error: SQLAlchemyError) -> RoadworthyError:
     said = str(error.orig if isinstance(error, DBAPIError) else error).strip()
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return _gone(said)
+    if getattr(getattr(error, "orig", None), "sqlite_errorname", "") in _FAILED_SYNCS:
+        return StorageError(
+            "syncing the metadata database to its disk failed",
+            cure="check the disk (dmesg, smartctl), then restart Roadworthy",
+            said=said,
+            disk_failed=True,
+        )
     for words, kind, message, cure, details in _SAYINGS:
         if words in said.lower():
             return kind(message, cure=cure, said=said, **details)

@@ -29,7 +29,7 @@ from roadworthy.storage.queries.documents import decode
     [
         ("database is locked", Unavailable, "busy", "try again"),
         ("database or disk is full", StorageError, "no space", "free some space"),
-        ("disk I/O error", StorageError, "disk under", "check the disk"),
+        ("disk I/O error", StorageError, "its disk", "ulimit -f"),
         ("attempt to write a readonly database", StorageError, "read-only", "right to write"),
         ("unable to open database file", StorageError, "opened", "directory exists"),
         ("file is not a database", StorageError, "not a SQLite", "backup"),
@@ -141,9 +141,10 @@ def test_a_long_writer_makes_others_wait_then_fail(path: Path) -> None:
 
 def test_a_disk_that_failed_is_not_written_again(path: Path) -> None:
     database = open_database(f"sqlite:///{path}")
-    failure = OperationalError("COMMIT", {}, sqlite3.OperationalError("disk I/O error"))
-    with pytest.raises(StorageError, match="disk under"), database.writing():
-        raise failure
+    said = sqlite3.OperationalError("disk I/O error")
+    said.sqlite_errorname = "SQLITE_IOERR_FSYNC"  # as the driver sets it
+    with pytest.raises(StorageError, match="syncing the metadata"), database.writing():
+        raise OperationalError("COMMIT", {}, said)
     with pytest.raises(StorageError, match="no longer written"), database.writing():
         pass
     with database.reading() as connection:
