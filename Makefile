@@ -46,7 +46,8 @@ documented: $(VENV)/.dev
 	$(BIN)/python tools/reference.py --check
 
 bench: $(VENV)/.dev ## Measure side by side with the alternatives, and print ratios
-	@set -e; for bench in benches/[a-z]*.py; do echo "== $$bench"; $(BIN)/python $$bench; done
+	@failed=0; for bench in benches/*/bench.py; do \
+		echo "== $$bench"; $(BIN)/python $$bench || failed=1; done; exit $$failed
 
 reference: $(VENV)/.dev ## Write docs/reference anew from docstrings and the command line
 	$(BIN)/python tools/reference.py
