@@ -39,7 +39,7 @@ from roadworthy.ui.traffic import Traffic
 from roadworthy.ui.views.home import home
 from roadworthy.ui.views.model import model_page
 from roadworthy.ui.views.problem import problem_page, sign_in_page
-from roadworthy.ui.views.release import release_page
+from roadworthy.ui.views.release import ReleaseFacts, release_page
 from roadworthy.ui.views.run import run_page
 from roadworthy.ui.views.trial import try_page
 
@@ -211,7 +211,11 @@ class _Pages:
     def try_form(self, request: Request) -> Response:
         model, number = _release_of(request)
         facts = self._reader.release(model, number, signed_in(request))
-        return self._page("try.html", try_page(facts, self._data.gateway))
+        return self._page("try.html", self._trial(facts))
+
+    def _trial(self, facts: ReleaseFacts, *typed: Any, **answered: Any) -> dict[str, Any]:
+        with_token = self._data.token is not None
+        return try_page(facts, self._data.gateway, *typed, **answered, with_token=with_token)
 
     async def try_it(self, request: Request) -> Response:
         form = await _own_form(request)
@@ -226,12 +230,11 @@ class _Pages:
         model, number = _release_of(request)
         facts = self._reader.release(model, number, signed_in(request))
         parsed = parse_row(facts.release.signature, typed)
-        gateway = self._data.gateway
         if parsed.errors:
-            return self._page("try.html", try_page(facts, gateway, typed, parsed.errors), 422)
+            return self._page("try.html", self._trial(facts, typed, parsed.errors), 422)
         prediction = self._data.predict(facts.release.name, parsed.row)
         status = 422 if prediction.problems else 502 if prediction.failure else 200
-        view = try_page(facts, gateway, typed, prediction=prediction)
+        view = self._trial(facts, typed, prediction=prediction)
         return self._page("try.html", view, status)
 
     # ---------- signing in, where a token is set ----------

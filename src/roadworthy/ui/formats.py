@@ -39,11 +39,11 @@ def number(value: float, digits: int = 3) -> str:
         return sign + "∞"
     if size == 0:
         return "0"
-    rounded = float(f"{size:.{digits - 1}e}")
-    exponent = math.floor(math.log10(rounded))
+    mantissa, _, power = f"{size:.{digits - 1}e}".partition("e")
+    exponent = int(power)
     if exponent < -4 or exponent > 14:
-        mantissa = _trimmed(f"{rounded / 10.0**exponent:.{digits - 1}f}")
-        return f"{sign}{mantissa}{NBSP}×{NBSP}10{str(exponent).translate(_SUPERSCRIPT)}"
+        return f"{sign}{_trimmed(mantissa)}{NBSP}×{NBSP}10{str(exponent).translate(_SUPERSCRIPT)}"
+    rounded = float(f"{mantissa}e{power}")
     return sign + _trimmed(f"{rounded:,.{max(0, digits - 1 - exponent)}f}")
 
 
@@ -96,9 +96,10 @@ def percent(share: float) -> str:
     """
     if 0 < share < 0.0001:
         return f"<{NBSP}0.01{NBSP}%"
-    if share < 1 and share > 0.9995:
+    text = number(share * 100)
+    if text == "100" and share < 1:
         return f">{NBSP}99.9{NBSP}%"
-    return f"{number(share * 100)}{NBSP}%"
+    return f"{text}{NBSP}%"
 
 
 def memory(size: int) -> str:
@@ -135,6 +136,8 @@ def duration(seconds: float) -> str:
     >>> duration(14.63 * 86400), duration(86400), duration(59.99), duration(-3)
     ('14\\xa0days 15\\xa0h', '1\\xa0day', '1\\xa0min', '0\\xa0s')
     """
+    if not math.isfinite(seconds):
+        return "not known"
     if seconds <= 0:
         return f"0{NBSP}s"
     if seconds < 0.1:

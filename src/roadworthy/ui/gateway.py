@@ -51,7 +51,7 @@ class GatewayClient:
                 release=release,
                 seconds=time.perf_counter() - began,
                 failure=f"{release} did not answer within {_SECONDS:.0f} s.",
-                cure=f"roadworthy logs {name.model}",
+                cure=f"roadworthy logs --release {release}",
             )
         except httpx.HTTPError as error:
             return Prediction(
@@ -79,7 +79,7 @@ def read_answer(release: str, status: int, body: Any, seconds: float) -> Predict
             release=release,
             seconds=seconds,
             failure=f"The gateway answered {status} with something that is not JSON.",
-            cure="roadworthy logs",
+            cure="roadworthy logs gateway",
         )
     request = str(body.get("request_id", ""))
     if status >= 400 and "answer" not in body:

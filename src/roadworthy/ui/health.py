@@ -83,7 +83,7 @@ def health_of(
             "bad",
             "does not answer",
             "the gateway is down; the agent starts it again",
-            "roadworthy logs",
+            "roadworthy logs gateway",
         )
     release = release_name(deployment.model, deployment.live)
     workers = workers_of(status, release)
@@ -95,7 +95,7 @@ def health_of(
             "bad",
             "does not answer",
             f"{release}: {shortened(reason)}",
-            f"roadworthy logs {deployment.model}",
+            f"roadworthy logs --release {release}",
         )
     if moving:
         return moving
@@ -105,7 +105,7 @@ def health_of(
             f"{ready} of {plural(deployment.workers, 'worker')}",
             f"{release} answers with fewer workers than wanted"
             + (f": {shortened(error)}" if error else ""),
-            f"roadworthy logs {deployment.model}",
+            f"roadworthy logs --release {release}",
         )
     return Health("ok", "healthy")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from prometheus_client.parser import text_string_to_metric_families
+
+log = logging.getLogger(__name__)
 
 WINDOW_SECONDS = 3600.0
 """How far back rates look at most."""
@@ -100,7 +103,11 @@ class Traffic:
         text = self._read()
         if text is None:
             return
-        reading = parse(text)
+        try:
+            reading = parse(text)
+        except ValueError:
+            log.warning("the gateway's metrics can't be read", exc_info=True)
+            return
         with self._lock:
             if self._readings and _restarted(self._readings[-1][1], reading):
                 self._readings.clear()

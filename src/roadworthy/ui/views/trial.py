@@ -19,6 +19,8 @@ def try_page(
     typed: Mapping[str, str] | None = None,
     errors: Mapping[str, str] | None = None,
     prediction: Prediction | None = None,
+    *,
+    with_token: bool = False,
 ) -> View:
     """The view of the try page; without ``typed`` it shows the signature's example."""
     release = facts.release
@@ -51,7 +53,7 @@ def try_page(
         "wrong": f"{plural(len(wrong), 'field')} can't be read" if wrong else "",
         "failure": failure,
         "answer": _answer(prediction, facts) if answered and prediction else None,
-        "snippet": snippet(facts, gateway, shown),
+        "snippet": snippet(facts, gateway, shown, with_token),
     }
 
 
@@ -110,7 +112,9 @@ def shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def snippet(facts: ReleaseFacts, gateway: str, typed: Mapping[str, str]) -> str:
+def snippet(
+    facts: ReleaseFacts, gateway: str, typed: Mapping[str, str], with_token: bool = False
+) -> str:
     """Python that asks the same with this row, or with the example where it can't be read."""
     signature = facts.release.signature
     parsed = parse_row(signature, typed)
@@ -118,9 +122,11 @@ def snippet(facts: ReleaseFacts, gateway: str, typed: Mapping[str, str]) -> str:
     if parsed.errors:
         row = {column.name: column.example for column in signature.columns}
     body = ",\n    ".join(f"{name!r}: {value!r}" for name, value in row.items())
+    token = ', token=os.environ["ROADWORTHY_TOKEN"]' if with_token else ""
+    imports = "import os\n\nimport roadworthy as rw" if with_token else "import roadworthy as rw"
     return (
-        "import roadworthy as rw\n\n"
+        f"{imports}\n\n"
         f"row = {{\n    {body},\n}}\n"
-        f"client = rw.Client({gateway!r})\n"
+        f"client = rw.Client({gateway!r}{token})\n"
         f"client.model({facts.release.name!r}).predict([row])"
     )
