@@ -9,13 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from roadworthy.client.models import Client as Client
     from roadworthy.errors import RoadworthyError as RoadworthyError
 
 _HOMES = {
+    "Client": "roadworthy.client.models",
     "RoadworthyError": "roadworthy.errors",
 }
 
-__all__ = ["RoadworthyError", "__version__"]
+__all__ = ["Client", "RoadworthyError", "__version__"]
 
 __version__ = "0.1.0"
 

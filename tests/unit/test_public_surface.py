@@ -13,6 +13,7 @@ from roadworthy import errors
 ROOT = Path(__file__).parents[2]
 
 PUBLIC = [
+    "Client",
     "RoadworthyError",
     "__version__",
 ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from fastapi import Request
 
+from roadworthy.core.certificate import Certificate
 from roadworthy.operations.desired import Desired
 from roadworthy.registry import Registry
 from roadworthy.settings import Settings
@@ -23,7 +24,7 @@ class Context:
     registry: Registry
     blobs: Blobs
     version: str
-    junit: Callable[[object], bytes]
+    junit: Callable[[Certificate], bytes]
     closing: threading.Event = field(default_factory=threading.Event)
 
 

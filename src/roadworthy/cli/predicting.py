@@ -108,7 +108,7 @@ def read_rows(source: str, form: str, signature: Signature) -> list[Any]:
 def _from_json(text: str, source: str, form: str) -> list[Any]:
     try:
         if form == "jsonl":
-            return list(msgspec.json.decode_lines(text))
+            return list(msgspec.json.Decoder().decode_lines(text))
         found = msgspec.json.decode(text)
     except msgspec.DecodeError as error:
         if form == "json" and text.lstrip()[:1] == "{":

@@ -120,7 +120,11 @@ def diff(
         found = control.get(f"/releases/{before}/diff/{after}")
     if as_json:
         emit_json(found)
-        return
+    else:
+        _print_diff(found)
+
+
+def _print_diff(found: dict[str, Any]) -> None:
     say(f"{found['before']} → {found['after']}")
     if found["same"]:
         say("the same content: both answer alike")

@@ -1,4 +1,4 @@
-"""Bringing what capture made to a control plane: contents first, then the records that name them."""
+"""Bringing what capture made to a control plane: contents first, then what names them."""
 
 from __future__ import annotations
 
