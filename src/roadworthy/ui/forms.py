@@ -193,10 +193,12 @@ def fields_view(
     signature: Signature, typed: Mapping[str, str], errors: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """One view per field: its control, what stands in it, what was seen, what is wrong."""
-    return [
+    fields = [
         _field(place, column, signature, typed.get(column.name, ""), errors.get(column.name, ""))
         for place, column in enumerate(signature.columns)
     ]
+    first_wrong = next((field for field in fields if field["error"]), None)
+    return [{**field, "focus": field is first_wrong} for field in fields]
 
 
 def _field(

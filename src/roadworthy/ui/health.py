@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from roadworthy.core.deployment import AgentStatus, Deployment, WorkerStatus
 from roadworthy.core.operation import Operation
-from roadworthy.ui.formats import age, plural, shortened
+from roadworthy.ui.formats import age, duration, plural, shortened
 
 SILENT_SECONDS = 15.0
 """After this long without a report, what runs is not known."""
@@ -54,7 +54,7 @@ def silence(status: AgentStatus | None, now: datetime) -> str:
         return "the agent's last report has no time"
     seconds = since.total_seconds()
     if seconds > SILENT_SECONDS:
-        return f"the agent has not reported for {plural(int(seconds), 'second')}"
+        return f"the agent has not reported for {duration(seconds)}"
     return ""
 
 

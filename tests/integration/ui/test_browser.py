@@ -158,6 +158,7 @@ def test_a_release_is_tried_by_hand(world: Any, open_page: Any, javascript: bool
     page.get_by_role("button", name="Predict").click()
     expect(page.get_by_text("“1,200” is not a whole number.")).to_be_visible()
     expect(page.get_by_label("sched_dep_time")).to_have_value("900")
+    expect(page.get_by_label("distance")).to_be_focused()
     watched.forgive("status of 422")
     page.get_by_label("distance").fill("1200")
     page.get_by_role("button", name="Predict").click()

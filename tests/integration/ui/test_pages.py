@@ -255,7 +255,7 @@ def test_an_unseen_level_is_answered_with_a_warning(client: Client) -> None:
     typed["in.carrier"] = "ZZ"
     said = text_of(client.post(f"{MODEL}/releases/3/try", data=typed, headers=OWN))
     assert "scores 0.341 " in said
-    assert "never seen at creation" in said
+    assert 'warning carrier : text "ZZ" was never seen at creation' in said
 
 
 def test_a_row_that_the_flow_rejects_is_told_with_its_line(client: Client) -> None:

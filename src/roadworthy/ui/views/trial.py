@@ -76,7 +76,8 @@ def _answer(prediction: Prediction, facts: ReleaseFacts) -> View:
         if prediction.rejected
         else [_value(name, value) for name, value in prediction.values.items()],
         "warnings": [
-            {"field": each.field, "message": each.message} for each in prediction.warnings
+            {"field": each.field, "message": each.message.removeprefix(f"{each.field}: ")}
+            for each in prediction.warnings
         ],
         "plate": plate(
             facts.release.model,
