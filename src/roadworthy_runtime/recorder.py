@@ -50,6 +50,8 @@ class Recorder:
         self.sites = sites
         self.wanted = wanted
         self.own_files: Set[str] = set()
+        self.keep: Set[str] = set()
+        """Names whose last value is held: outputs may be local to a function."""
         self.ops: List[Op] = []
         self.sources: List[Source] = []
         self.bound: Dict[str, List[Tuple[int, int, Any]]] = {}
@@ -171,7 +173,9 @@ class Recorder:
         return self._const(value, spelling)
 
     def _const(self, value: Any, spelling: Spelling) -> Const:
-        name = spelling[1] if spelling[0] == "name" else ""
+        name = self._root(spelling) if not kinds.is_atom(value) else ""
+        if spelling[0] == "name":
+            name = spelling[1]
         touched = self._touched.get(id(value))
         if touched is None or touched[0] is not value:
             return Const(snapshot(value), name, 0)
@@ -180,6 +184,12 @@ class Recorder:
             kept = (touched[2], snapshot(value))
             self._copies[id(value)] = kept
         return Const(kept[1], name, touched[1])
+
+    def _root(self, spelling: Spelling) -> str:
+        """The variable at the root of an expression such as ``planes[["tailnum", "year"]]``."""
+        while spelling[0] == "site" and self.sites[spelling[1]].operands:
+            spelling = self.sites[spelling[1]].operands[0]
+        return str(spelling[1]) if spelling[0] == "name" else ""
 
     # ---- recording one operation
 
@@ -496,7 +506,7 @@ class Recorder:
                 self._shadow.pop((self._scope, names), None)
         if node is not None:
             self.names.setdefault(node, []).append((names, site, self.context))
-        shown = value if kinds.is_atom(value) else None
+        shown = value if kinds.is_atom(value) or names in self.keep else None
         self.bound.setdefault(names, []).append((site, -1 if node is None else node, shown))
 
     def _source(self, site: int, name: str, value: Any) -> Optional[int]:

@@ -12,14 +12,9 @@ from roadworthy.errors import EnvironmentFailed
 from roadworthy.runtime.directories import made_once
 
 FACADE_NAMES = (
-    "captured",
-    "creation_only",
-    "dataset",
     "deploy",
-    "learned",
     "log_metric",
     "param",
-    "row_wise",
 )
 
 _FACADE = f'''"""What a program can say to Roadworthy in an environment that does not have it."""

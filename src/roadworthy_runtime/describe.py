@@ -1,0 +1,517 @@
+"""The flow's operations as plain data: operands spelled, frozen values named, code quoted."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import keyword
+import math
+import re
+import sys
+import textwrap
+import types
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
+
+from . import kinds
+from .analysis import Analysis
+from .planner import FlowStep
+from .refusal import Refusal
+from .rewrite import Site
+from .snapshot import OWN, free_names
+from .trace import Const, Op, Pack, Ref, is_module
+
+_INLINE = 120
+"""The longest literal that is written where it is used."""
+
+
+class Frozen(NamedTuple):
+    """A value that goes into the flow's state."""
+
+    name: str
+    value: Any
+    line: int
+    learned: bool
+
+
+class Describer:
+    """Describes steps; collects state, imports and definitions on the way."""
+
+    def __init__(self, analysis: Analysis, files: Dict[str, str], sites: List[Site]) -> None:
+        self.analysis = analysis
+        self.files = files
+        self.sites = sites
+        self.state: Dict[str, Frozen] = {}
+        self.imports: Dict[str, str] = {}
+        self.definitions: Dict[str, Dict[str, Any]] = {}
+        self.constants: Dict[str, str] = {}
+        self._by_identity: Dict[int, str] = {}
+        self._busy: Set[types.CodeType] = set()
+        self._trees = {path: ast.parse(text) for path, text in files.items()}
+        self._imported = {path: _imports(tree) for path, tree in self._trees.items()}
+
+    # ---- steps
+
+    def step(self, step: FlowStep) -> Dict[str, Any]:
+        """One step as plain data."""
+        op, site = step.op, self.sites[step.op.site]
+        names = self.analysis.recording.names.get(step.source.result or -1, [])
+        return {
+            "index": op.index,
+            "kind": op.kind,
+            "name": op.name,
+            "args": [self.operand(item, step, place) for place, item in enumerate(op.args)],
+            "kwargs": {key: self.operand(item, step, key) for key, item in op.kwargs.items()},
+            "result": step.source.result,
+            "writes": self.analysis.writes(step.source),
+            "alias": step.alias,
+            "columns": step.columns,
+            "rejects": step.rejects,
+            "file": site.file,
+            "line": site.line,
+            "statement": site.statement,
+            "source": self.segment(site),
+            "hint": self._hint(step.source),
+            "context": [list(frame) for frame in step.source.context],
+            "names": [
+                {"name": name, "line": self.sites[where].line, "context": len(context)}
+                for name, where, context in names
+            ],
+        }
+
+    def loops(self, steps: List[Dict[str, Any]]) -> Dict[str, Any]:
+        """Site of a loop -> its variable and line, for loops over one name around the steps."""
+        out: Dict[str, Any] = {}
+        for frame in {tuple(frame) for step in steps for frame in step["context"]}:
+            if frame[0] != "loop":
+                continue
+            site = self.sites[frame[1]]
+            for node in ast.walk(self._trees.get(site.file, ast.Module([], []))):
+                if isinstance(node, ast.For) and isinstance(node.target, ast.Name):
+                    if (node.iter.lineno, node.iter.col_offset) == (site.line, site.column):
+                        out[str(frame[1])] = {"variable": node.target.id, "line": node.lineno}
+        return out
+
+    def segment(self, site: Site) -> str:
+        """The program's text at a site."""
+        text = self.files.get(site.file)
+        if text is None:
+            return ""
+        lines = text.split("\n")[site.line - 1 : site.end_line]
+        if not lines:
+            return ""
+        whole = [line.encode() for line in lines]
+        whole[-1] = whole[-1][: site.end_column]
+        whole[0] = whole[0][site.column :]
+        return b"\n".join(whole).decode(errors="replace")
+
+    # ---- operands
+
+    def operand(self, operand: Any, step: FlowStep, place: Any) -> Dict[str, Any]:
+        """An operand as plain data: ref, literal, code, state or pack."""
+        if isinstance(operand, Ref):
+            if operand.node in step.frozen:
+                return self._frozen_node(operand.node, step)
+            return {"ref": operand.node}
+        if isinstance(operand, Pack):
+            return {
+                "pack": operand.kind,
+                "items": [self.operand(item, step, place) for item in operand.items],
+                "keys": [repr(key) for key in operand.keys],
+            }
+        return self.constant(operand, step.op, place)
+
+    def _frozen_node(self, node: int, step: FlowStep) -> Dict[str, Any]:
+        producer = self.analysis.producer.get(node)
+        names = self.analysis.recording.names.get(node, [])
+        hint = names[0][0] if names else self._hint(producer)
+        line = self.sites[producer.site].line if producer is not None else 0
+        learned = node in self.analysis.derived
+        return self._state(step.frozen[node], hint, line, learned)
+
+    def _hint(self, op: Optional[Op]) -> str:
+        """A name for what an operation gave: ``age_median``, ``columns``."""
+        if op is None:
+            return "value"
+        if op.kind == "comprehension":
+            return "columns"
+        parts: List[str] = []
+        current: Optional[Op] = op
+        while current is not None:
+            if current.kind in ("method", "call") and not parts:
+                parts.append(current.name.rpartition(".")[2])
+            column = self._column(current)
+            if column:
+                parts.append(column)
+                break
+            first = current.args[0] if current.args else None
+            if current.kind == "call" and len(current.args) > 1:
+                first = current.args[1]
+            current = self.analysis.producer.get(first.node) if isinstance(first, Ref) else None
+        return "_".join(reversed(parts)) or "value"
+
+    @staticmethod
+    def _column(op: Op) -> str:
+        """The column that an operation reads, where it reads one by its name."""
+        if op.kind == "attr" and op.name not in ("loc", "iloc", "values", "index", "dt", "str"):
+            return op.name
+        if op.kind == "item" and len(op.args) > 1 and isinstance(op.args[1], Const):
+            return op.args[1].value if isinstance(op.args[1].value, str) else ""
+        return ""
+
+    def constant(self, const: Const, op: Op, place: Any) -> Dict[str, Any]:
+        """A value that is no row value: written out, named as code, or put into the state."""
+        value = const.value
+        if is_module(value) or callable(value) and not hasattr(value, "__dict__"):
+            return self.code(value, op.spelled if place == 0 else "", op)
+        if type(value).__module__ == "numpy" and type(value).__name__ == "ufunc":
+            return self.code(value, op.spelled if place == 0 else "", op)
+        text = literal(value)
+        if text is not None and not const.learned:
+            if len(text) <= _INLINE or kinds.is_atom(value):
+                return {"literal": text}
+            if const.name:
+                return {"constant": self._constant(const.name, text)}
+            return {"literal": text}
+        if text is not None and kinds.is_atom(value) and not const.name:
+            return {"literal": text}
+        hint = const.name or self._value_hint(value, op)
+        return self._state(value, hint, const.learned, bool(const.learned))
+
+    def _value_hint(self, value: Any, op: Op) -> str:
+        if kinds.is_atom(value) or isinstance(value, (list, dict, set, tuple)):
+            return "value"
+        name = type(value).__name__
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+    def _constant(self, name: str, text: str) -> str:
+        name = identifier(name)
+        while self.constants.get(name, text) != text:
+            name += "_"
+        self.constants[name] = text
+        return name
+
+    def _state(self, value: Any, hint: str, line: int, learned: bool) -> Dict[str, Any]:
+        known = self._by_identity.get(id(value))
+        if known is not None and self.state[known].value is value:
+            return {"state": known}
+        base = identifier(hint)
+        name, number = base, 1
+        while name in self.state:
+            if _equal(self.state[name].value, value):
+                return {"state": name}
+            number += 1
+            name = "%s_%d" % (base, number)
+        self.state[name] = Frozen(name, value, line, learned)
+        self._by_identity[id(value)] = name
+        self._classes_of(value)
+        return {"state": name}
+
+    # ---- code
+
+    def code(self, value: Any, spelled: str, op: Op) -> Dict[str, Any]:
+        """A module, function or class as an expression, with what it needs imported or defined."""
+        site = self.sites[op.site]
+        if isinstance(value, types.FunctionType) and id(value.__globals__) in self._own_scopes(value):
+            return self._own_function(value, op)
+        if isinstance(value, type) and self._is_own(value):
+            return {"code": self._own_class(value, op)}
+        if getattr(value, "__module__", "") == "roadworthy_runtime.frozen":
+            return {"frozen": value.__name__}
+        root = spelled.partition(".")[0]
+        imported = self._imported.get(site.file, {})
+        if spelled and root in imported and _resolves(spelled, value, imported[root]):
+            self.imports[root] = imported[root]
+            return {"code": spelled}
+        return {"code": self._library(value, op)}
+
+    def _own_scopes(self, function: types.FunctionType) -> Set[int]:
+        own = function.__code__.co_filename in self.files or (
+            function.__code__.co_filename == "<output>"
+        )
+        return {id(function.__globals__)} if own else OWN
+
+    def _is_own(self, value: type) -> bool:
+        module = sys.modules.get(value.__module__)
+        return module is not None and id(module.__dict__) in OWN
+
+    def _library(self, value: Any, op: Op) -> str:
+        if isinstance(value, types.ModuleType):
+            self.imports[value.__name__] = "import " + value.__name__
+            return value.__name__
+        bound = getattr(value, "__self__", None)
+        if isinstance(bound, type):
+            return "%s.%s" % (self._library(bound, op), value.__name__)
+        module = getattr(value, "__module__", None) or "builtins"
+        name = getattr(value, "__qualname__", None) or getattr(value, "__name__", "")
+        if type(value).__name__ == "ufunc":
+            module = "numpy" if hasattr(sys.modules["numpy"], name) else "scipy.special"
+        if module == "builtins" and hasattr(builtins, name):
+            return str(name)
+        public = _public(module, name, value)
+        if public is None:
+            raise Refusal(
+                "%r can't be written down: it has no name in a module" % (value,),
+                "give it a name at the top level of the program", self.sites[op.site].line,
+            )  # fmt: skip
+        owner, attribute = public
+        self.imports[attribute] = "from %s import %s" % (owner, attribute)
+        return attribute
+
+    def _own_function(self, function: types.FunctionType, op: Op) -> Dict[str, Any]:
+        code = function.__code__
+        if code.co_filename == "<output>":
+            raise Refusal("the output expression defines a function", "define it in the program")
+        tree = self._trees[code.co_filename]
+        node = _function_node(tree, code)
+        if node is None:
+            raise Refusal(
+                "the source of function %s can't be found" % function.__name__,
+                "define it in a file", self.sites[op.site].line,
+            )  # fmt: skip
+        if code in self._busy:
+            return {"code": function.__name__}
+        self._busy.add(code)
+        for name in sorted(free_names(code)):
+            if name in function.__globals__:
+                self._global(name, function.__globals__[name], code.co_filename, op)
+        text = _source(self.files[code.co_filename], node)
+        for name, cell in zip(code.co_freevars, function.__closure__ or ()):
+            self._global(name, cell.cell_contents, code.co_filename, op)
+        if isinstance(node, ast.Lambda):
+            return {"code": text}
+        if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp)):
+            return {"expression": text, "names": list(code.co_varnames[: code.co_argcount])}
+        self._define(function.__name__, text, code.co_filename, node.lineno)
+        return {"code": function.__name__}
+
+    def _own_class(self, value: type, op: Op) -> str:
+        module = sys.modules[value.__module__]
+        path = getattr(module, "__file__", "")
+        tree = self._trees.get(path)
+        node = next(
+            (n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name == value.__name__),
+            None,
+        ) if tree is not None else None  # fmt: skip
+        if node is None:
+            raise Refusal("the source of class %s can't be found" % value.__name__, "", 0)
+        if value.__name__ in self.definitions:
+            return value.__name__
+        self._define(value.__name__, _source(self.files[path], node), path, node.lineno)
+        names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+        for name in sorted(names & set(vars(module))):
+            if name != value.__name__:
+                self._global(name, vars(module)[name], path, op)
+        return value.__name__
+
+    def _define(self, name: str, text: str, path: str, line: int) -> None:
+        known = self.definitions.get(name)
+        if known is not None and known["source"] != text:
+            raise Refusal(
+                "two functions or classes are called %s" % name, "rename one of them", line
+            )
+        self.definitions[name] = {"name": name, "source": text, "file": path, "line": line}
+
+    def _global(self, name: str, value: Any, path: str, op: Op) -> None:
+        """What code of the program reads by a global name."""
+        imported = self._imported.get(path, {})
+        if name in imported:
+            self.imports[name] = imported[name]
+            return
+        if isinstance(value, types.FunctionType) and value.__code__.co_filename in self.files:
+            self._own_function(value, op)
+            return
+        if isinstance(value, type) and self._is_own(value):
+            self._own_class(value, op)
+            return
+        if is_module(value):
+            self._library(value, op)
+            return
+        text = literal(value)
+        if text is not None:
+            self.constants[name] = text
+            return
+        found = self._state(value, name, 0, False)
+        self.constants[name] = "state." + found["state"]
+
+    def _classes_of(self, value: Any) -> None:
+        """Classes of the program that a frozen object needs to be read again."""
+        op = self.analysis.rules[0].op
+        seen: Set[int] = set()
+        stack = [value]
+        while stack and len(seen) < 500:
+            item = stack.pop()
+            if id(item) in seen or kinds.is_atom(item):
+                continue
+            seen.add(id(item))
+            if isinstance(item, types.FunctionType):
+                if item.__code__.co_filename in self.files and item.__name__ != "<lambda>":
+                    self._own_function(item, op)
+                continue
+            if isinstance(item, (list, tuple, set)):
+                stack.extend(list(item)[:50])
+            elif isinstance(item, dict):
+                stack.extend(list(item.values())[:50])
+            elif not isinstance(item, type) and hasattr(item, "__dict__"):
+                if self._is_own(type(item)):
+                    self._own_class(type(item), op)
+                stack.extend(list(vars(item).values())[:50])
+
+
+def _equal(left: Any, right: Any) -> bool:
+    from .rows import same
+
+    if type(left) is not type(right):
+        return False
+    try:
+        if kinds.is_data(left) or kinds.is_atom(left) or isinstance(left, (list, dict, tuple, set)):
+            if kinds.is_series(left) and not left.index.equals(right.index):
+                return False
+            if kinds.is_frame(left) and not left.index.equals(right.index):
+                return False
+            return left == right if isinstance(left, set) else same(left, right)
+        import pickle
+
+        return pickle.dumps(left) == pickle.dumps(right)
+    except Exception:
+        return False
+
+
+def identifier(text: str) -> str:
+    """A Python name that looks like this text."""
+    name = re.sub(r"\W+", "_", str(text)).strip("_") or "value"
+    if name[0].isdigit():
+        name = "n" + name
+    return name + "_" if keyword.iskeyword(name) or name in ("state", "rows") else name
+
+
+def literal(value: Any, depth: int = 0) -> Optional[str]:
+    """Python text that gives this plain value; None where there is none."""
+    if value is None or isinstance(value, (bool, str, bytes)) or value is Ellipsis:
+        return repr(value) if type(value) in (type(None), bool, str, bytes, type(...)) else None
+    if type(value) is int:
+        return repr(value)
+    if type(value) is float:
+        return repr(value) if math.isfinite(value) else 'float("%s")' % value
+    if depth > 4:
+        return None
+    if type(value) in (list, tuple, set, frozenset):
+        parts = [literal(item, depth + 1) for item in value]
+        if any(part is None for part in parts):
+            return None
+        inner = ", ".join(part for part in parts if part is not None)
+        if type(value) is list:
+            return "[%s]" % inner
+        if type(value) is tuple:
+            return "(%s,)" % inner if len(value) == 1 else "(%s)" % inner
+        inner = ", ".join(sorted(part for part in parts if part is not None))
+        name = type(value).__name__
+        return "{%s}" % inner if name == "set" and value else "%s([%s])" % (name, inner)
+    if type(value) is dict:
+        pairs = [(literal(k, depth + 1), literal(v, depth + 1)) for k, v in value.items()]
+        if any(key is None or item is None for key, item in pairs):
+            return None
+        return "{%s}" % ", ".join("%s: %s" % pair for pair in pairs)
+    if type(value) is slice:
+        parts = [literal(p, depth + 1) for p in (value.start, value.stop, value.step)]
+        return None if None in parts else "slice(%s)" % ", ".join(map(str, parts))
+    return None
+
+
+def _imports(tree: ast.Module) -> Dict[str, str]:
+    """Name -> import statement, for every import of a module's text."""
+    found: Dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                name = alias.asname or alias.name.partition(".")[0]
+                as_name = " as " + alias.asname if alias.asname else ""
+                found[name] = "import %s%s" % (alias.name, as_name)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                as_name = " as " + alias.asname if alias.asname else ""
+                found[alias.asname or alias.name] = "from %s import %s%s" % (
+                    node.module, alias.name, as_name,
+                )  # fmt: skip
+    return found
+
+
+def _resolves(spelled: str, value: Any, statement: str) -> bool:
+    """Whether a dotted name, after this import, means the value."""
+    scope: Dict[str, Any] = {}
+    try:
+        exec(statement, scope)
+        parts = spelled.split(".")
+        found = scope[parts[0]]
+        for part in parts[1:]:
+            found = getattr(found, part)
+    except Exception:
+        return False
+    return found is value or found == value
+
+
+def _public(module: str, name: str, value: Any) -> Optional[Tuple[str, str]]:
+    """The shortest module path that gives the value by a plain name."""
+    if "." in name or "<" in name:
+        return None
+    parts = module.split(".")
+    for end in range(1, len(parts) + 1):
+        path = ".".join(parts[:end])
+        if any(part.startswith("_") for part in path.split(".")) and end < len(parts):
+            continue
+        if getattr(sys.modules.get(path), name, None) is value:
+            return path, name
+    return None
+
+
+def _function_node(tree: ast.AST, code: types.CodeType) -> Any:
+    """The syntax tree of a function, found by where its code begins."""
+    wanted = code.co_name
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == wanted:
+            first = min([node.lineno] + [d.lineno for d in node.decorator_list])
+            if code.co_firstlineno in (node.lineno, first):
+                return node
+        if wanted == "<lambda>" and node_line(node) == code.co_firstlineno:
+            if isinstance(node, ast.Lambda) and _arguments(node) == _code_arguments(code):
+                found.append(node)
+            elif isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp)):
+                found.append(node)
+    lambdas = [node for node in found if isinstance(node, ast.Lambda)]
+    if len(lambdas) == 1:
+        return lambdas[0]
+    if lambdas:
+        return _by_names(lambdas, code)
+    return found[0] if len(found) == 1 else None
+
+
+def _by_names(nodes: List[Any], code: types.CodeType) -> Any:
+    """Of several lambdas on one line the one whose constants and names are the code's."""
+    wanted = {c for c in code.co_consts if isinstance(c, (str, int, float)) and c is not None}
+    fitting = []
+    for node in nodes:
+        mine = {n.value for n in ast.walk(node.body) if isinstance(n, ast.Constant)}
+        if mine <= wanted | {None}:
+            fitting.append(node)
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def node_line(node: ast.AST) -> int:
+    """The first line of a node; 0 where it has none."""
+    return int(getattr(node, "lineno", 0))
+
+
+def _arguments(node: ast.Lambda) -> List[str]:
+    return [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+
+
+def _code_arguments(code: types.CodeType) -> List[str]:
+    return list(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+
+
+def _source(text: str, node: Any) -> str:
+    """The author's own text of a node, decorators included, without indentation."""
+    first = min([node.lineno] + [d.lineno for d in getattr(node, "decorator_list", [])])
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return textwrap.dedent("\n".join(text.split("\n")[first - 1 : node.end_lineno]))
+    return ast.get_source_segment(text, node) or ast.unparse(node)
