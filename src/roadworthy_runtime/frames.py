@@ -27,6 +27,8 @@ MAX_ROWS = 10_000_000
 FIXED = {"int": "q", "float": "d", "datetime": "q", "timedelta": "q"}
 TEXTS = ("text", "json")
 
+_to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
 Buffer = Union[bytes, bytearray, memoryview]
 
 
@@ -111,7 +113,7 @@ def encode(
         if len(values) != n:
             raise FrameError(f"column {name!r} has {len(values)} values, not {n}")
         try:
-            validity, buffers = _encode_column(type_, values)
+            validity, buffers = encode_column(type_, values)
         except (TypeError, ValueError, OverflowError, struct.error) as error:
             raise FrameError(f"column {name!r} does not hold {type_}: {error}") from None
         if validity is not None:
@@ -120,9 +122,8 @@ def encode(
         for part in buffers:
             parts.append(part)
             parts.append(_padding(_size(part)))
-    header = json.dumps(
-        {"v": VERSION, "kind": kind, "id": id, "n": n, "columns": specs, "meta": meta or {}},
-        separators=(",", ":"),
+    header = _to_json(
+        {"v": VERSION, "kind": kind, "id": id, "n": n, "columns": specs, "meta": meta or {}}
     ).encode("ascii")
     header += b" " * (-len(header) % 8)
     length = len(header) + sum(_size(part) for part in parts)
@@ -202,7 +203,11 @@ def _padding(size: int) -> bytes:
     return b"\0" * (-size % 8)
 
 
-def _encode_column(type_: str, values: Any) -> tuple[Optional[bytes], list[Buffer]]:
+def encode_column(type_: str, values: Any) -> tuple[Optional[bytes], list[Buffer]]:
+    """Validity bitmap (None: no nulls) and buffers of a column, in Arrow's layout.
+
+    Raises TypeError, ValueError, OverflowError or FrameError where a value does not fit.
+    """
     if type_ in FIXED:
         code = FIXED[type_]
         if not isinstance(values, (list, tuple)):

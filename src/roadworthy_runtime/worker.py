@@ -7,6 +7,7 @@ send rows. It needs nothing but the standard library, the flow and what the flow
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import importlib.metadata
 import os
@@ -14,6 +15,7 @@ import re
 import selectors
 import signal
 import socket
+import struct
 import sys
 import threading
 import time
@@ -30,7 +32,7 @@ from roadworthy_runtime.limits import die_with_parent, limit_memory, nobody_hold
 UNFIT = 3
 """Exit code of a worker that can't serve this flow here, however often it is started."""
 
-SEND_SECONDS = 30.0
+SEND_SECONDS = 30
 _PIN = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*==\s*([^\s;\\#]+)")
 
 
@@ -56,6 +58,8 @@ def main(arguments: list[str]) -> int:
     if options.memory:
         limit_memory(options.memory)
     with Server(Path(options.socket), worker) as server:
+        gc.collect()
+        gc.freeze()
         server.run()
     return 0
 
@@ -159,7 +163,10 @@ class Server:
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
-        connection.settimeout(SEND_SECONDS)
+        connection.setblocking(True)
+        # A bound on sends in the kernel: a timeout of Python's own costs a poll for each call.
+        bound = struct.pack("ll", SEND_SECONDS, 0)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, bound)
         self._readers[connection] = frames.Assembler()
         self._selector.register(connection, selectors.EVENT_READ)
 

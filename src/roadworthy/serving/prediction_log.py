@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from roadworthy.core.signature import Signature
 from roadworthy.serving.answers import Answered, wire_names
 from roadworthy.serving.options import LogOptions
+from roadworthy_runtime.frames import encode_column
 
 Columns = dict[str, tuple[str, list[Any]]]
 
@@ -142,41 +143,67 @@ def to_table(entries: list[Entry]) -> Any:
     import pyarrow as pa
 
     signature = entries[0].signature
+    arrays = {name: _array(*column) for name, column in _facts(entries).items()}
+    arrays["time"] = arrays["time"].view(pa.timestamp("us", "UTC"))
+    arrays["status"] = arrays["status"].cast(pa.int16())
+    for name in ("row", "line", "batch"):
+        arrays[name] = arrays[name].cast(pa.int32())
+    for column in signature.columns:
+        wire = _wire(entries, column.name)
+        arrays[f"input:{column.name}"] = _array(wire, _inputs(entries, column.name))
+    for output in signature.outputs:
+        for column, (_, name) in zip(output.columns, wire_names(output), strict=True):
+            wire = column.type if column.type in ("bool", "int", "float") else "text"
+            values = [None if v != v else v for v in _outputs(entries, name)]
+            arrays[f"output:{name}"] = _array(wire, values)
+    return pa.Table.from_arrays(list(arrays.values()), list(arrays))
+
+
+def _facts(entries: list[Entry]) -> dict[str, tuple[str, list[Any]]]:
+    """What the log keeps of each row besides inputs and outputs, by column."""
     counts = [max(entry.n, 1) for entry in entries]
-    meta: dict[str, tuple[Any, list[Any]]] = {
-        "time": (pa.timestamp("us", "UTC"), _spread(counts, [e.at // 1000 for e in entries])),
-        "request_id": (pa.string(), _spread(counts, [e.request_id for e in entries])),
-        "row": (pa.int32(), [row for count in counts for row in range(count)]),
-        "trace": (pa.string(), _spread(counts, [e.trace for e in entries])),
-        "caller": (pa.string(), _spread(counts, [e.caller for e in entries])),
-        "model": (pa.string(), _spread(counts, [e.release.partition("@")[0] for e in entries])),
-        "release": (pa.string(), _spread(counts, [e.release for e in entries])),
-        "stage": (pa.string(), _spread(counts, [e.stage for e in entries])),
-        "role": (pa.string(), _spread(counts, ["primary"] * len(entries))),
-        "status": (pa.int16(), _spread(counts, [e.status for e in entries])),
-        "rejected": (pa.string(), _by_row(entries, lambda a, row: a.rejected.get(row, (None,))[0])),
-        "line": (pa.int32(), _by_row(entries, lambda a, row: a.rejected.get(row, (0, None))[1])),
-        "error": (pa.string(), _by_row(entries, lambda a, row: a.failed.get(row))),
-        "warnings": (pa.list_(pa.string()), _by_row(entries, _warnings_of)),
-        "batch": (pa.int32(), _spread(counts, [e.answered and e.answered.batch for e in entries])),
-        "queue_us": (pa.int64(), _spread(counts, [_time(e, "queue") for e in entries])),
-        "flow_us": (pa.int64(), _spread(counts, [_time(e, "flow") for e in entries])),
-        "total_us": (pa.int64(), _spread(counts, [int(e.seconds * 1e6) for e in entries])),
+
+    def each(read: Callable[[Entry], Any]) -> list[Any]:
+        return _spread(counts, [read(entry) for entry in entries])
+
+    return {
+        "time": ("int", each(lambda e: e.at // 1000)),
+        "request_id": ("text", each(lambda e: e.request_id)),
+        "row": ("int", [row for count in counts for row in range(count)]),
+        "trace": ("text", each(lambda e: e.trace)),
+        "caller": ("text", each(lambda e: e.caller)),
+        "model": ("text", each(lambda e: e.release.partition("@")[0])),
+        "release": ("text", each(lambda e: e.release)),
+        "stage": ("text", each(lambda e: e.stage)),
+        "role": ("text", each(lambda e: "primary")),
+        "status": ("int", each(lambda e: e.status)),
+        "rejected": ("text", _by_row(entries, lambda a, row: a.rejected.get(row, (None,))[0])),
+        "line": ("int", _by_row(entries, lambda a, row: a.rejected.get(row, (0, None))[1])),
+        "error": ("text", _by_row(entries, lambda a, row: a.failed.get(row))),
+        "warnings": ("texts", _by_row(entries, _warnings_of)),
+        "batch": ("int", each(lambda e: None if e.answered is None else e.answered.batch)),
+        "queue_us": ("int", each(lambda e: _time(e, "queue"))),
+        "flow_us": ("int", each(lambda e: _time(e, "flow"))),
+        "total_us": ("int", each(lambda e: int(e.seconds * 1e6))),
     }
+
+
+def _array(wire: str, values: list[Any]) -> Any:
+    """A pyarrow array over the buffers of a frame's column (``pa.array`` would load pandas)."""
+    import pyarrow as pa
+
+    if wire == "texts":
+        offsets = [0, *itertools.accumulate(len(value or ()) for value in values)]
+        inner = _array("text", [text for value in values for text in value or ()])
+        return pa.ListArray.from_arrays(_array("int", offsets).cast(pa.int32()), inner)
     types = {
         "bool": pa.bool_(), "int": pa.int64(), "float": pa.float64(), "text": pa.string(),
         "json": pa.string(), "datetime": pa.timestamp("us"), "timedelta": pa.duration("us"),
     }  # fmt: skip
-    arrays = {name: pa.array(values, type_) for name, (type_, values) in meta.items()}
-    for column in signature.columns:
-        wire = _wire(entries, column.name)
-        values = _inputs(entries, column.name)
-        arrays[f"input:{column.name}"] = pa.array(values, types[wire])
-    for output in signature.outputs:
-        for column, (_, name) in zip(output.columns, wire_names(output), strict=True):
-            type_ = types.get(column.type if column.type in ("bool", "int", "float") else "text")
-            arrays[f"output:{name}"] = pa.array(_outputs(entries, name), type_, from_pandas=True)
-    return pa.table(arrays)
+    validity, buffers = encode_column(wire, values)
+    parts = [None if validity is None else pa.py_buffer(validity)]
+    parts += [pa.py_buffer(buffer) for buffer in buffers]
+    return pa.Array.from_buffers(types[wire], len(values), parts)
 
 
 def _spread(counts: list[int], values: list[Any]) -> list[Any]:

@@ -151,11 +151,16 @@ def test_the_prediction_log_tells_what_was_asked_and_answered(host, client):
     assert (bad["status"], bad["input:a"]) == (422, None)
 
 
-def test_idle_memory_is_small(host):
+def test_a_gateway_that_logs_is_small_and_has_no_pandas(host, client):
     pid = host.status().gateway_pid
+    folder = host.directory / "predictions"
+    client.post("/models/tiny/predict", json=ROW)
+    wait_until(lambda: list(folder.rglob("*.parquet")), what="a segment")
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as file:
+        assert "/pandas/" not in file.read()
     with open(f"/proc/{pid}/statm", encoding="ascii") as file:
         resident = int(file.read().split()[1]) * 4096
-    assert resident < 150 * 1024 * 1024
+    assert resident < 100 * 1024 * 1024
 
 
 def test_a_token_is_asked_for_where_one_is_set():

@@ -1,0 +1,88 @@
+"""A load generator: raw HTTP/1.1 on kept-alive connections, each with one request under way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+
+
+class Connection(asyncio.Protocol):
+    """Sends the next request as soon as the answer to the last is complete."""
+
+    def __init__(self, requests: list[bytes], until: float, at: int) -> None:
+        self.requests = requests
+        self.until = until
+        self.at = at
+        self.seconds: list[float] = []
+        self.errors = 0
+        self.buffer = b""
+        self.done = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        self.send()
+
+    def send(self) -> None:
+        self.at = (self.at + 1) % len(self.requests)
+        self.began = time.perf_counter()
+        self.transport.write(self.requests[self.at])  # type: ignore[attr-defined]
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        end = self.buffer.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        head = self.buffer[:end].lower()
+        length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
+        if len(self.buffer) < end + 4 + length:
+            return
+        now = time.perf_counter()
+        self.seconds.append(now - self.began)
+        self.errors += b" 200 " not in head[:20]
+        self.buffer = b""
+        if now < self.until:
+            self.send()
+        else:
+            self.transport.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.done.set_result(None)
+
+
+async def load(port: int, path: str, bodies: list[str], connections: int, seconds: float) -> dict:
+    """Requests per second, percentiles in milliseconds, errors."""
+    requests = [
+        f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\n\r\n{body}".encode()
+        for body in bodies
+    ]
+    loop = asyncio.get_running_loop()
+    began = time.perf_counter()
+    made = [
+        (
+            await loop.create_connection(
+                lambda at=at: Connection(requests, began + seconds, at * 7), "127.0.0.1", port
+            )
+        )[1]
+        for at in range(connections)
+    ]
+    await asyncio.gather(*(connection.done for connection in made))
+    took = time.perf_counter() - began
+    times = sorted(second for connection in made for second in connection.seconds)
+    return {
+        "rate": len(times) / took,
+        "p50": times[len(times) // 2] * 1e3,
+        "p95": times[int(len(times) * 0.95)] * 1e3,
+        "p99": times[int(len(times) * 0.99)] * 1e3,
+        "errors": sum(connection.errors for connection in made),
+    }
+
+
+if __name__ == "__main__":
+    job = json.load(sys.stdin)
+    if job.pop("cpu", None) is not None:
+        os.sched_setaffinity(0, {0})
+    print(json.dumps(asyncio.run(load(**job))))
