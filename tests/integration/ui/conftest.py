@@ -23,6 +23,7 @@ from roadworthy.api.problems import STATUS_BY_CODE
 from roadworthy.core.capture import (
     CaptureReport,
     Decision,
+    GraphNode,
     Mark,
     SourceFile,
     SourceLine,
@@ -319,6 +320,18 @@ def report() -> CaptureReport:
         kept=6,
         frozen=2,
         dropped=10,
+        nodes=[
+            GraphNode(id="input", kind="input", label="raw"),
+            GraphNode(id="line-13", kind="step", label=PROGRAM.splitlines()[12], line=13),
+            GraphNode(id="state-planes", kind="state", label="planes"),
+            GraphNode(id="output-scores", kind="output", label="scores"),
+        ],
+        edges=[
+            ("input", "line-13"),
+            ("state-planes", "line-13"),
+            ("line-13", "output-scores"),
+        ],
+        details={"target": "arr_delay", "unused": ["arr_delay", "minute"]},
         warnings=["the median of line 14 saw rows that the split puts aside for testing"],
     )
 

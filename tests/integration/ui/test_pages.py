@@ -178,6 +178,8 @@ def test_a_release_shows_each_line_with_its_role_and_marks(client: Client) -> No
         "rw.deploy(…, keep_filters=True)",
         "wind_speed yes 0 to 42.57886",
         "6 of 18 statements",
+        "raw, planes",
+        "the answers do not need them: arr_delay, minute.",
         "1 needs pickle",
         "212 MiB / 268 MiB",
         "100,000 users",

@@ -447,6 +447,32 @@ class TestRelease:
         ]
         assert found["note"] == "10.3"
 
+    @pytest.mark.parametrize(
+        ("line", "why", "note"),
+        [
+            (
+                SourceLine(number=1, text="a", role="frozen", why="table of 9 rows"),
+                "",
+                "table of 9 rows",
+            ),
+            (
+                SourceLine(
+                    number=1,
+                    text="abc",
+                    role="kept",
+                    why="the marked part is frozen: 10",
+                    marks=[Mark(start=0, end=2, note="10")],
+                ),
+                "",
+                "10",
+            ),
+            (SourceLine(number=1, text="a", role="dropped", why="prints"), "prints", ""),
+        ],
+    )
+    def test_what_is_frozen_is_said_once(self, line: SourceLine, why: str, note: str) -> None:
+        found = source_line(line)
+        assert (found["why"], found["note"]) == (why, note)
+
     def test_a_line_of_several_files_names_its_file(self) -> None:
         line = SourceLine(number=1, text="x", role="kept")
         files = [SourceFile(path="a.py", lines=[line]), SourceFile(path="b.py", lines=[line])]

@@ -53,6 +53,8 @@ _GROUPS = {
 }
 _UNSAFE_FORMATS = ("pickle", "cloudpickle", "joblib")
 _LEVELS_SHOWN = 6
+_MARKED = "the marked part is frozen"
+_UNUSED_SHOWN = 12
 _EVIDENCE_CHARACTERS = 2000
 
 
@@ -93,6 +95,7 @@ def release_page(facts: ReleaseFacts) -> View:
         "certificate": _certificate(facts),
         "capture": capture_view(facts.report),
         "signature": signature_view(release),
+        "unused": unused_columns(facts.report),
         "form": try_form(facts, example_values(release.signature), {}),
         "provenance": _provenance(facts),
         "profile": profile_view(facts.certificate.profile if facts.certificate else None),
@@ -264,7 +267,29 @@ def capture_view(report: CaptureReport | None) -> View | None:
             for each in report.state
         ],
         "warnings": list(report.warnings),
+        "steps": flow_steps(report),
     }
+
+
+def flow_steps(report: CaptureReport) -> list[View]:
+    """The flow's graph as a list: each step and output, and what it is made from."""
+    nodes = {node.id: node for node in report.nodes}
+    sources: dict[str, list[str]] = {}
+    for start, end in report.edges:
+        if start in nodes:
+            node = nodes[start]
+            word = f"line {node.line}" if node.kind == "step" and node.line else node.label
+            sources.setdefault(end, []).append(word)
+    return [
+        {
+            "label": node.label,
+            "output": node.kind == "output",
+            "line": node.line,
+            "sources": list(dict.fromkeys(sources.get(node.id, []))),
+        }
+        for node in report.nodes
+        if node.kind in ("step", "output")
+    ]
 
 
 def source_line(line: SourceLine) -> View:
@@ -282,14 +307,19 @@ def source_line(line: SourceLine) -> View:
     if line.text[at:].strip():
         parts.append({"text": line.text[at:], "marked": False})
     notes = list(dict.fromkeys(mark.note for mark in line.marks if mark.note))
+    why = line.why
+    if line.role == "frozen" and not notes and why:
+        notes, why = [why], ""
+    elif notes and why.startswith(_MARKED):
+        why = ""
     return {
         "number": line.number,
         "role": line.role,
         "word": "" if line.role == "blank" else line.role,
         "parts": parts,
-        "why": line.why,
+        "why": why,
         "note": ", ".join(notes),
-        "note_word": "the marked part is frozen: " if line.role == "kept" else "",
+        "note_word": f"{_MARKED}: " if line.role == "kept" else "",
     }
 
 
@@ -309,6 +339,14 @@ def signature_view(release: Release) -> View:
             for column in output.columns
         ],
     }
+
+
+def unused_columns(report: CaptureReport | None) -> str:
+    """The columns that a request need not have, though creation had them."""
+    found = (report.details if report else {}).get("unused")
+    names = [str(each) for each in found] if isinstance(found, list | tuple) else []
+    shown = ", ".join(names[:_UNUSED_SHOWN])
+    return shown + (f" and {len(names) - _UNUSED_SHOWN} more" if len(names) > _UNUSED_SHOWN else "")
 
 
 def _output_name(output: str, column: Column, columns: int) -> str:

@@ -45,7 +45,7 @@ def run_page(facts: RunFacts) -> View:
             f"{run.program}, run {run.id[:RUN_SHOWN]}",
             facts.now,
             nav="runs",
-            command=f"roadworthy show {run.id}",
+            command=f"roadworthy runs {run.id}",
             signed_in=facts.signed_in,
         ),
         "crumbs": [{"href": "/#runs", "text": "Runs"}],
