@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,36 +18,37 @@ from roadworthy.errors import NewerFormat, StorageError
 from roadworthy.storage.disk import Disk, translated
 from roadworthy.storage.metadata import Database
 
-_FOLDER = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parent / "migrations"
+_ALEMBIC = threading.Lock()  # its context is one for the whole process
 _LOCK = 7_270_419  # any number, the same in every process: PostgreSQL's advisory lock
 
 
-def revisions() -> list[str]:
+def revisions(folder: Path = MIGRATIONS) -> list[str]:
     """All revisions that this version knows, oldest first."""
-    return sorted(file.stem.split("_")[0] for file in (_FOLDER / "versions").glob("[0-9]*.py"))
+    return sorted(file.stem.split("_")[0] for file in (folder / "versions").glob("[0-9]*.py"))
 
 
-def migrate(database: Database, target: str = "") -> None:
-    """Brings the database to the newest revision (or ``target``), or leaves it as it was.
+def migrate(database: Database, folder: Path = MIGRATIONS) -> None:
+    """Brings the database to the newest revision of a folder, or leaves it as it was.
 
     One process does it, others wait. Raises NewerFormat, StorageError, Unavailable.
     """
     if database.path is not None:
         Disk().make_directory(database.path.parent)
-    known = revisions()
-    target = target or known[-1]
+    known = revisions(folder)
+    newest = known[-1]
     with database.reading() as connection:
-        if _check(revision(connection), known) == target:
+        if _check(revision(connection), known) == newest:
             return
     with database.writing() as connection:
         if not database.on_sqlite:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
         before = _check(revision(connection), known)
-        if before == target:
+        if before == newest:
             return
         if before and database.path is not None:
             back_up(database.path, before)
-        _upgrade(connection, target)
+        _upgrade(connection, folder)
 
 
 def revision(connection: Connection) -> str:
@@ -100,11 +102,12 @@ def _check(found: str, known: list[str]) -> str:
     return found
 
 
-def _upgrade(connection: Connection, target: str) -> None:
+def _upgrade(connection: Connection, folder: Path) -> None:
     from alembic import command
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, target)
+    with _ALEMBIC:
+        command.upgrade(config, "head")
