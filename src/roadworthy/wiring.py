@@ -134,9 +134,9 @@ def serve_control(settings: Settings) -> int:
     with FileLock(settings.run / "control.lock", "the control plane"):
         database = open_database(settings.metadata_url)
         try:
-            parts = build_control(
-                settings, database, open_blobs(settings.blobs_url, settings.blob_options)
-            )
+            blobs = open_blobs(settings.blobs_url, settings.blob_options)
+            blobs.sweep()
+            parts = build_control(settings, database, blobs)
             return run_control(parts.app, parts.context, parts.controller)
         finally:
             database.close()
