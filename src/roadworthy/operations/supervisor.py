@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 PARTS = ("control", "agent")
 LOOK_SECONDS = 0.1
-STEADY_SECONDS = 30.0
+STEADY_SECONDS = 10.0
 LONGEST_PAUSE = 10.0
 GRACE_SECONDS = 20.0
 MOST_LOG_BYTES = 5_000_000
@@ -128,6 +128,7 @@ class Supervisor:
                     check_port(host, port, flag, own=self._own_gateway_may_listen(name))
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._asked_to_stop)
+            self._record(parts)
             try:
                 self._watch(parts)
             finally:
