@@ -7,6 +7,7 @@ import json
 import math
 import traceback
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -206,6 +207,7 @@ def _as_objects(column: frames.Column) -> Sequence[Any]:
     return values
 
 
+@lru_cache(maxsize=1)
 def _numpy() -> Any:
     try:
         import numpy

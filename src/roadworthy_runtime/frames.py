@@ -1,8 +1,10 @@
 """Frames: what gateway and worker say to each other over a Unix socket.
 
-A frame is a prefix of 16 bytes (length of the rest, magic, length of the header, zero), a
-JSON header padded to 8 bytes, and the buffers of its columns in Arrow's memory layout, each
-padded to 8 bytes. The standard library writes it; NumPy and pyarrow wrap it without a copy.
+A frame is a prefix of 16 bytes (length of the rest, magic, lengths of the two parts of the
+header), the header as JSON, its columns as JSON, and their buffers in Arrow's memory layout,
+each part padded to 8 bytes. The standard library writes it; NumPy and pyarrow wrap it without
+a copy. The columns stand apart because they are the same from frame to frame, and so need not
+be read each time.
 
 Types and their buffers, after an optional validity bitmap (bit set: not null):
 ``bool`` bitmap · ``int`` int64 · ``float`` float64 · ``datetime`` and ``timedelta`` int64
@@ -16,7 +18,9 @@ import struct
 import sys
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import accumulate
+from operator import le
 from typing import Any, Optional, Union
 
 VERSION = 1
@@ -28,6 +32,8 @@ FIXED = {"int": "q", "float": "d", "datetime": "q", "timedelta": "q"}
 TEXTS = ("text", "json")
 
 _to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+_ZEROS = b"\0" * 8
 
 Buffer = Union[bytes, bytearray, memoryview]
 
@@ -107,7 +113,7 @@ def encode(
     Values are a sequence with None for null, or a contiguous buffer of the type's own width.
     Raises FrameError where a value does not fit its type, or the whole exceeds ``limit``.
     """
-    specs: list[list[Any]] = []
+    specs: list[tuple[str, str, bool]] = []
     parts: list[Buffer] = []
     for name, (type_, values) in (columns or {}).items():
         if len(values) != n:
@@ -116,25 +122,27 @@ def encode(
             validity, buffers = encode_column(type_, values)
         except (TypeError, ValueError, OverflowError, struct.error) as error:
             raise FrameError(f"column {name!r} does not hold {type_}: {error}") from None
+        specs.append((name, type_, validity is not None))
         if validity is not None:
             buffers.insert(0, validity)
-        specs.append([name, type_, validity is not None, [_size(part) for part in buffers]])
         for part in buffers:
             parts.append(part)
-            parts.append(_padding(_size(part)))
-    header = _to_json(
-        {"v": VERSION, "kind": kind, "id": id, "n": n, "columns": specs, "meta": meta or {}}
-    ).encode("ascii")
-    header += b" " * (-len(header) % 8)
-    length = len(header) + sum(_size(part) for part in parts)
+            spare = -_size(part) % 8
+            if spare:
+                parts.append(_ZEROS[:spare])
+    described = _describe(tuple(specs))
+    header = _padded(_to_json({"v": VERSION, "kind": kind, "id": id, "n": n, "meta": meta or {}}))
+    length = len(header) + len(described) + sum(map(_size, parts))
     if length > limit:
         raise FrameError(f"a frame of {length} bytes exceeds the limit of {limit}")
-    return b"".join([PREFIX.pack(length, MAGIC, len(header), 0), header, *parts])
+    prefix = PREFIX.pack(length, MAGIC, len(header), len(described))
+    return b"".join([prefix, header, described, *parts])
 
 
-def decode(body: Buffer, header_length: int) -> Frame:
+def decode(body: Buffer, header_length: int, described_length: int) -> Frame:
     """The frame whose bytes after the prefix are ``body``. Raises FrameError."""
     view = memoryview(body)
+    at = header_length + described_length
     try:
         header = json.loads(bytes(view[:header_length]))
     except (ValueError, RecursionError) as error:
@@ -143,17 +151,14 @@ def decode(body: Buffer, header_length: int) -> Frame:
         raise FrameError("the header names no version")
     if header["v"] > VERSION:
         raise FrameError(f"version {header['v']} is newer than {VERSION}, the newest known here")
-    kind, id_, n = header.get("kind"), header.get("id"), header.get("n")
-    specs, meta = header.get("columns"), header.get("meta")
+    kind, id_, n, meta = header.get("kind"), header.get("id"), header.get("n"), header.get("meta")
     if not (isinstance(kind, str) and isinstance(id_, int) and isinstance(n, int)):
         raise FrameError("the header has no kind, id or number of rows")
-    if not (isinstance(specs, list) and isinstance(meta, dict) and 0 <= n <= MAX_ROWS):
-        raise FrameError("the header's columns, meta or number of rows can't be read")
+    if not (isinstance(meta, dict) and 0 <= n <= MAX_ROWS):
+        raise FrameError("the header's meta or number of rows can't be read")
     columns: dict[str, Column] = {}
-    at = header_length
-    for spec in specs:
-        name, column, at = _decode_column(spec, n, view, at)
-        columns[name] = column
+    for name, type_, nulls in _specs(bytes(view[header_length:at])):
+        columns[name], at = _decode_column(name, type_, nulls, n, view, at)
     if at != len(view):
         raise FrameError(f"{len(view) - at} bytes follow the last column")
     return Frame(kind, id_, n, columns, meta)
@@ -171,7 +176,7 @@ class Assembler:
         """The frames that ``data`` completes. Raises FrameError on the first wrong byte seen."""
         self._pending += data
         while len(self._pending) >= self._need:
-            length, header_length = _check_prefix(self._pending, self._limit)
+            length, header_length, described_length = _check_prefix(self._pending, self._limit)
             self._need = PREFIX.size + length
             if len(self._pending) < self._need:
                 return
@@ -181,26 +186,54 @@ class Assembler:
                 whole = self._pending[: self._need]
                 self._pending = self._pending[self._need :]
             self._need = PREFIX.size
-            yield decode(memoryview(whole)[PREFIX.size :], header_length)
+            yield decode(memoryview(whole)[PREFIX.size :], header_length, described_length)
 
 
-def _check_prefix(data: Buffer, limit: int) -> tuple[int, int]:
-    length, magic, header_length, zero = PREFIX.unpack_from(data)
-    if magic != MAGIC or zero:
+def _check_prefix(data: Buffer, limit: int) -> tuple[int, int, int]:
+    length, magic, header_length, described_length = PREFIX.unpack_from(data)
+    if magic != MAGIC:
         raise FrameError(f"the bytes {bytes(data[:16])!r} do not start a frame")
     if length > limit:
         raise FrameError(f"a frame of {length} bytes exceeds the limit of {limit}")
-    if header_length > length or header_length % 8:
+    if header_length + described_length > length or (header_length | described_length) % 8:
         raise FrameError(f"a header of {header_length} bytes does not fit a frame of {length}")
-    return length, header_length
+    return length, header_length, described_length
+
+
+@lru_cache(maxsize=256)
+def _describe(specs: tuple[tuple[str, str, bool], ...]) -> bytes:
+    return _padded(_to_json(specs)) if specs else b""
+
+
+@lru_cache(maxsize=256)
+def _specs(described: bytes) -> list[tuple[str, str, bool]]:
+    """Name, type and whether there are nulls, of each column. Raises FrameError."""
+    try:
+        found = json.loads(described) if described else []
+    except (ValueError, RecursionError) as error:
+        raise FrameError(f"the description of the columns is not JSON: {error}") from None
+    if not isinstance(found, list):
+        raise FrameError("the description of the columns can't be read")
+    specs = []
+    for spec in found:
+        if not (isinstance(spec, list) and len(spec) == 3):
+            raise FrameError("the description of a column can't be read")
+        name, type_, nulls = spec
+        if not (isinstance(name, str) and isinstance(type_, str) and isinstance(nulls, bool)):
+            raise FrameError("the description of a column can't be read")
+        if type_ not in FIXED and type_ not in TEXTS and type_ != "bool":
+            raise FrameError(f"column {name!r} has the type {type_!r}, which is not known")
+        specs.append((name, type_, nulls))
+    return specs
+
+
+def _padded(text: str) -> bytes:
+    encoded = text.encode("ascii")
+    return encoded + b" " * (-len(encoded) % 8)
 
 
 def _size(part: Buffer) -> int:
     return part.nbytes if isinstance(part, memoryview) else len(part)
-
-
-def _padding(size: int) -> bytes:
-    return b"\0" * (-size % 8)
 
 
 def encode_column(type_: str, values: Any) -> tuple[Optional[bytes], list[Buffer]]:
@@ -270,37 +303,26 @@ def _unpack(bitmap: Buffer, n: int) -> list[bool]:
 
 
 def _decode_column(
-    spec: Any, n: int, view: memoryview, at: int
-) -> tuple[str, Column, int]:
-    if not (isinstance(spec, list) and len(spec) == 4 and isinstance(spec[3], list)):
-        raise FrameError("the description of a column can't be read")
-    name, type_, nulls, sizes = spec
-    if not (isinstance(name, str) and isinstance(type_, str) and isinstance(nulls, bool)):
-        raise FrameError("the description of a column can't be read")
-    buffers = []
-    for size in sizes:
-        if not isinstance(size, int) or size < 0 or at + size > len(view):
-            raise FrameError(f"column {name!r} reaches beyond the end of its frame")
-        buffers.append(view[at : at + size])
-        at += size + -size % 8
-    bits = (n + 7) // 8
-    validity = buffers.pop(0) if nulls and buffers else None
-    lengths = [buffer.nbytes for buffer in buffers]
+    name: str, type_: str, nulls: bool, n: int, view: memoryview, at: int
+) -> tuple[Column, int]:
+    validity = None
+    if nulls:
+        validity, at = _take(name, view, at, (n + 7) // 8)
+    if type_ in FIXED:
+        values, at = _take(name, view, at, 8 * n)
+        return Column(type_, n, validity, [values]), at
     if type_ == "bool":
-        fits = lengths == [bits]
-    elif type_ in FIXED:
-        fits = lengths == [8 * n]
-    elif type_ in TEXTS:
-        fits = len(lengths) == 2 and lengths[0] == 4 * (n + 1) and _ordered(buffers)
-    else:
-        raise FrameError(f"column {name!r} has the type {type_!r}, which is not known")
-    if not fits or (nulls and (validity is None or validity.nbytes != bits)):
-        raise FrameError(f"column {name!r} has buffers that do not fit {n} rows of {type_}")
-    return name, Column(type_, n, validity, buffers), at
+        values, at = _take(name, view, at, (n + 7) // 8)
+        return Column(type_, n, validity, [values]), at
+    offsets, at = _take(name, view, at, 4 * (n + 1))
+    ends = offsets.cast("i").tolist()
+    if ends[0] != 0 or ends[-1] < 0 or not all(map(le, ends, ends[1:])):
+        raise FrameError(f"column {name!r} has offsets that do not ascend from zero")
+    data, at = _take(name, view, at, ends[-1])
+    return Column(type_, n, validity, [offsets, data]), at
 
 
-def _ordered(buffers: list[memoryview]) -> bool:
-    offsets = buffers[0].cast("i").tolist()
-    if offsets[0] != 0 or offsets[-1] != buffers[1].nbytes:
-        return False
-    return all(a <= b for a, b in zip(offsets, offsets[1:]))
+def _take(name: str, view: memoryview, at: int, size: int) -> tuple[memoryview, int]:
+    if at + size > len(view):
+        raise FrameError(f"column {name!r} reaches beyond the end of its frame")
+    return view[at : at + size], at + size + -size % 8

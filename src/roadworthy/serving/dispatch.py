@@ -77,6 +77,7 @@ class Pool:
         self._leaving: set[Link] = set()
         self._next = 0
         self._scheduled = False
+        self._alone = True
         self._sweep: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -99,9 +100,12 @@ class Pool:
             )
         self._queue.append(job)
         self._queued_rows += job.n
-        if not self._scheduled:
+        if self._alone and self._idle and not self._busy:
+            self._dispatch()
+        elif not self._scheduled:
+            # After this turn of the event loop, so that what has arrived with it comes along.
             self._scheduled = True
-            self._loop.call_soon(self._dispatch)
+            self._loop.call_soon(self._dispatch_scheduled)
         if self._sweep is None:
             self._sweep = self._loop.call_later(SWEEP_SECONDS, self._look)
         return job.future
@@ -189,8 +193,11 @@ class Pool:
                 self._queued_rows += job.n
         self._dispatch()
 
-    def _dispatch(self) -> None:
+    def _dispatch_scheduled(self) -> None:
         self._scheduled = False
+        self._dispatch()
+
+    def _dispatch(self) -> None:
         while self._queue and self._idle:
             jobs = self._take()
             if not jobs:
@@ -238,6 +245,7 @@ class Pool:
                 _fail(job, Refused("internal", f"the rows do not fit a frame: {error}"))
             return
         self._busy[link] = batch
+        self._alone = len(jobs) == 1
         link.send(frame)
 
     def _look(self) -> None:
