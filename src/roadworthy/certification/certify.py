@@ -31,8 +31,10 @@ Group = Literal["capture", "service", "robustness", "environment", "compatibilit
 
 CAPTURE_CHECKS = {
     "replay": "Answers as the program did, from a fresh process",
-    "law": "Answers a row alone as among others",
-    "determinism": "Answers the same every time",
+    "law-alone": "Answers a row alone as among others",
+    "law-permuted": "Answers rows in another order alike",
+    "law-halves": "Answers rows in parts alike",
+    "deterministic": "Answers the same every time",
     "effects": "Touches nothing but its input",
 }
 

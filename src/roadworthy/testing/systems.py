@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from roadworthy.certification.certify import CAPTURE_CHECKS
 from roadworthy.client.control import ControlPlane
 from roadworthy.client.uploading import upload_flow, upload_run
 from roadworthy.core.capture import CaptureReport, SourceFile, SourceLine
@@ -29,8 +30,6 @@ from roadworthy.operations.processes import Process, lives
 from roadworthy.operations.supervisor import SupervisorRecord
 from roadworthy.testing.flows import SIGNATURE, write_flow
 from roadworthy.testing.hosts import wait_until
-
-CAPTURE_CHECKS = ("replay", "law", "determinism", "effects")
 
 
 def free_ports(count: int) -> list[int]:
