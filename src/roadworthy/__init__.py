@@ -11,13 +11,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from roadworthy.client.models import Client as Client
     from roadworthy.errors import RoadworthyError as RoadworthyError
+    from roadworthy_runtime.facade import deploy as deploy
+    from roadworthy_runtime.facade import log_metric as log_metric
+    from roadworthy_runtime.facade import param as param
 
 _HOMES = {
     "Client": "roadworthy.client.models",
     "RoadworthyError": "roadworthy.errors",
+    "deploy": "roadworthy_runtime.facade",
+    "log_metric": "roadworthy_runtime.facade",
+    "param": "roadworthy_runtime.facade",
 }
 
-__all__ = ["Client", "RoadworthyError", "__version__"]
+__all__ = ["Client", "RoadworthyError", "__version__", "deploy", "log_metric", "param"]
 
 __version__ = "0.1.0"
 

@@ -16,6 +16,9 @@ PUBLIC = [
     "Client",
     "RoadworthyError",
     "__version__",
+    "deploy",
+    "log_metric",
+    "param",
 ]
 
 

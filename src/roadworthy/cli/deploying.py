@@ -13,7 +13,7 @@ import typer
 
 from roadworthy.cli.options import DryRun, Json, Reason
 from roadworthy.cli.output import Steps, emit_json, plain, say, steps
-from roadworthy.cli.session import connect_or_start, running, settings_of
+from roadworthy.cli.session import caller, connect_or_start, running, settings_of
 from roadworthy.core.capture import CaptureReport
 from roadworthy.core.names import check_model_name
 from roadworthy.core.operation import Progress
@@ -146,13 +146,16 @@ def capture(
     if dry_run:
         say(f"would run {program} with {interpreter} and write its flow to {to}")
         return
-    with steps(as_json) as shown:
-        asked = (input_name, tuple(outputs or ()), target, keep_filters)
-        captured = _capture(program, model, interpreter, tuple(arguments or ()), asked, to, shown)
+    asked = (input_name, tuple(outputs or ()), target, keep_filters)
+    with tempfile.TemporaryDirectory(prefix="roadworthy-") as folder, steps(as_json) as shown:
+        captured = _capture(
+            program, model, interpreter, tuple(arguments or ()), asked, Path(folder), shown
+        )
+        shutil.copytree(captured.directory, to, dirs_exist_ok=True)
     if as_json:
         emit_json(
             {
-                "directory": str(captured.directory),
+                "directory": str(to),
                 "signature": captured.signature,
                 "report": captured.report,
                 "checks": captured.checks,
@@ -160,7 +163,7 @@ def capture(
         )
         return
     print_report(captured.report)
-    say(f"\nwritten to {captured.directory}: begin with README.md; python flow.py rows.csv")
+    say(f"\nwritten to {to}: begin with README.md; python flow.py rows.csv")
 
 
 def interpreter_for(python: Path | None) -> Path:
@@ -212,6 +215,8 @@ def _capture(
         arguments=arguments,
         target=target,
         keep_filters=keep_filters,
+        quiet=shown.quiet,
+        caller=caller(),
     )
     return capture_program(request, out, lambda text, _share: shown.begin(text))
 

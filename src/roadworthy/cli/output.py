@@ -86,13 +86,13 @@ class Steps:
     """Progress on a terminal: what is being done, ticked off when the next begins."""
 
     def __init__(self, quiet: bool) -> None:
-        self._quiet = quiet
+        self.quiet = quiet
         self._live: Any = None
         self._text = ""
 
     def begin(self, text: str) -> None:
         """A new step; the one before is done."""
-        if self._quiet or text == self._text:
+        if self.quiet or text == self._text:
             return
         self._finish("✓")
         self._text = text
@@ -114,7 +114,7 @@ class Steps:
         if self._live is not None:
             self._live.stop()
             self._live = None
-        if self._text and not self._quiet:
+        if self._text and not self.quiet:
             print(f"{sign} {plain(self._text)}", file=sys.stderr, flush=True)
         self._text = ""
 

@@ -23,13 +23,15 @@ from roadworthy.operations.supervisor import (
 )
 from roadworthy.settings import Settings, load_settings
 from roadworthy.wiring import child_environment
+from roadworthy_runtime.facade import GIVEN
 
 READY_SECONDS = 30.0
 
 
 def settings_of(**flags: Any) -> Settings:
     """The settings that hold here."""
-    return load_settings(Path.cwd(), os.environ, flags)
+    environ = {key: value for key, value in os.environ.items() if key != GIVEN}
+    return load_settings(Path.cwd(), environ, flags)
 
 
 def caller() -> str:
