@@ -473,6 +473,20 @@ class TestRelease:
         found = source_line(line)
         assert (found["why"], found["note"]) == (why, note)
 
+    def test_a_mark_without_a_note_tells_what_was_learned_there(self) -> None:
+        line = SourceLine(
+            number=24,
+            text="a - a.mean()",
+            role="kept",
+            why="the marked part is frozen",
+            marks=[Mark(start=4, end=12)],
+        )
+        found = source_line(line, ["26.3758"])
+        assert (found["why"], found["note_word"] + found["note"]) == (
+            "",
+            "the marked part is frozen: 26.3758",
+        )
+
     def test_a_line_of_several_files_names_its_file(self) -> None:
         line = SourceLine(number=1, text="x", role="kept")
         files = [SourceFile(path="a.py", lines=[line]), SourceFile(path="b.py", lines=[line])]

@@ -230,6 +230,11 @@ def capture_view(report: CaptureReport | None) -> View | None:
     if report is None:
         return None
     lines = [line for file in report.files for line in file.lines]
+    learned: dict[int, list[str]] = {}
+    if len(report.files) == 1:  # a state entry names its line, and not its file
+        for entry in report.state:
+            if entry.learned and entry.line is not None:
+                learned.setdefault(entry.line, []).append(entry.summary)
     roles = {
         role: sum(line.role == role for line in lines) for role in ("kept", "frozen", "dropped")
     }
@@ -239,7 +244,10 @@ def capture_view(report: CaptureReport | None) -> View | None:
         "frozen": count(report.frozen) if report.statements else count(roles["frozen"]),
         "dropped": count(report.dropped) if report.statements else count(roles["dropped"]),
         "files": [
-            {"path": file.path, "lines": [source_line(line) for line in file.lines]}
+            {
+                "path": file.path,
+                "lines": [source_line(line, learned.get(line.number, ())) for line in file.lines],
+            }
             for file in report.files
         ],
         "several": len(report.files) > 1,
@@ -292,8 +300,11 @@ def flow_steps(report: CaptureReport) -> list[View]:
     ]
 
 
-def source_line(line: SourceLine) -> View:
-    """A line of source cut into marked and unmarked parts; marks that overlap are joined."""
+def source_line(line: SourceLine, learned: Sequence[str] = ()) -> View:
+    """A line of source cut into marked and unmarked parts; marks that overlap are joined.
+
+    ``learned`` says what was frozen in this line, for marks that have no note of their own.
+    """
     parts: list[View] = []
     at = 0
     for mark in sorted(line.marks, key=lambda mark: (mark.start, mark.end)):
@@ -307,6 +318,8 @@ def source_line(line: SourceLine) -> View:
     if line.text[at:].strip():
         parts.append({"text": line.text[at:], "marked": False})
     notes = list(dict.fromkeys(mark.note for mark in line.marks if mark.note))
+    if line.marks and not notes:
+        notes = list(learned)
     why = line.why
     if line.role == "frozen" and not notes and why:
         notes, why = [why], ""
