@@ -70,12 +70,14 @@ def measure(sides: dict, seconds: float, rounds: int, pin: bool) -> dict:
     for turn in range(rounds + 1):
         for level in LEVELS:
             pair = {}
-            for name in sorted(sides, reverse=bool(turn % 2)):
+            common = {"bodies": bodies, "seconds": seconds if turn else 0.5}
+            common |= {"cpu": 0} if pin else {}
+            if level == 1:
+                both = common | {"sides": sides, "seconds": common["seconds"] * 2}
+                pair = generate(both)
+            for name in sorted(sides, reverse=bool(turn % 2)) if level > 1 else ():
                 port, path = sides[name]
-                job = {
-                    "port": port, "path": path, "bodies": bodies, "connections": level,
-                    "seconds": seconds if turn else 0.5, "cpu": 0 if pin else None,
-                }  # fmt: skip
+                job = common | {"port": port, "path": path, "connections": level}
                 pair[name] = generate(job)
             if turn:
                 results[level].append(pair)

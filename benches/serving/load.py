@@ -1,10 +1,15 @@
-"""A load generator: raw HTTP/1.1 on kept-alive connections, each with one request under way."""
+"""A load generator: raw HTTP/1.1 on kept-alive connections, each with one request under way.
+
+With one connection the two sides are asked in turn, request by request, so that whatever else
+the machine does falls on both.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
+import socket
 import sys
 import time
 
@@ -54,11 +59,7 @@ class Connection(asyncio.Protocol):
 
 async def load(port: int, path: str, bodies: list[str], connections: int, seconds: float) -> dict:
     """Requests per second, percentiles in milliseconds, errors."""
-    requests = [
-        f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
-        f"content-length: {len(body)}\r\n\r\n{body}".encode()
-        for body in bodies
-    ]
+    requests = requests_of(path, bodies)
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
     made = [
@@ -71,13 +72,62 @@ async def load(port: int, path: str, bodies: list[str], connections: int, second
     ]
     await asyncio.gather(*(connection.done for connection in made))
     took = time.perf_counter() - began
-    times = sorted(second for connection in made for second in connection.seconds)
+    times = [second for connection in made for second in connection.seconds]
+    return summary(times, took, sum(connection.errors for connection in made))
+
+
+def in_turn(sides: dict[str, list], bodies: list[str], seconds: float) -> dict[str, dict]:
+    """The same numbers for each side, asked alternately on one connection each."""
+    opened = {}
+    for name, (port, path) in sides.items():
+        opened[name] = (socket.create_connection(("127.0.0.1", port)), requests_of(path, bodies))
+        opened[name][0].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    errors = dict.fromkeys(sides, 0)
+    until = time.perf_counter() + seconds
+    turn = 0
+    while time.perf_counter() < until:
+        for name in sorted(sides, reverse=bool(turn % 2)):
+            connection, requests = opened[name]
+            began = time.perf_counter()
+            connection.sendall(requests[turn % len(requests)])
+            head = receive(connection)
+            times[name].append(time.perf_counter() - began)
+            errors[name] += b" 200 " not in head[:20]
+        turn += 1
+    return {name: summary(times[name], sum(times[name]), errors[name]) for name in sides}
+
+
+def receive(connection: socket.socket) -> bytes:
+    """The head of a whole answer."""
+    data = b""
+    while True:
+        data += connection.recv(65536)
+        head, end, body = data.partition(b"\r\n\r\n")
+        if end:
+            length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+            if len(body) >= length:
+                return head
+
+
+def requests_of(path: str, bodies: list[str]) -> list[bytes]:
+    """The requests that post these bodies."""
+    return [
+        f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\n\r\n{body}".encode()
+        for body in bodies
+    ]
+
+
+def summary(times: list[float], took: float, errors: int) -> dict:
+    """Requests per second and percentiles in milliseconds."""
+    ordered = sorted(times)
     return {
-        "rate": len(times) / took,
-        "p50": times[len(times) // 2] * 1e3,
-        "p95": times[int(len(times) * 0.95)] * 1e3,
-        "p99": times[int(len(times) * 0.99)] * 1e3,
-        "errors": sum(connection.errors for connection in made),
+        "rate": len(ordered) / took,
+        "p50": ordered[len(ordered) // 2] * 1e3,
+        "p95": ordered[int(len(ordered) * 0.95)] * 1e3,
+        "p99": ordered[int(len(ordered) * 0.99)] * 1e3,
+        "errors": errors,
     }
 
 
@@ -85,4 +135,4 @@ if __name__ == "__main__":
     job = json.load(sys.stdin)
     if job.pop("cpu", None) is not None:
         os.sched_setaffinity(0, {0})
-    print(json.dumps(asyncio.run(load(**job))))
+    print(json.dumps(in_turn(**job) if "sides" in job else asyncio.run(load(**job))))
