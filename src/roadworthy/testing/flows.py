@@ -140,7 +140,8 @@ def _write_sample(directory: Path, factor: float) -> None:
     a = [1.5, -1.0, 12.0, 0.0]
     b = [2, 3, 4, 5]
     rejected = [value < 0 for value in a]
-    scores = [None if value < 0 else value * factor + more for value, more in zip(a, b, strict=True)]
+    pairs = zip(a, b, strict=True)
+    scores = [None if value < 0 else value * factor + more for value, more in pairs]
     labels = [None if v < 0 else "high" if v > 10 else "low" for v in a]
     table = pa.table(
         {
