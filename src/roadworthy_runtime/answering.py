@@ -116,9 +116,7 @@ def encode_answers(
             shifted = None if row is None else int(row) + part.start
             warnings.append([shifted, str(column), str(message)])
     if len(whole) != len(names):
-        whole = {
-            name: (wire_type(types[key]), found[name]) for key, name in names.items()
-        }
+        whole = {name: (wire_type(types[key]), found[name]) for key, name in names.items()}
     return whole, {"rejected": rejected, "warnings": warnings, "failed": failed}
 
 

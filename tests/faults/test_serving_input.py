@@ -134,7 +134,7 @@ def test_an_unknown_level_warns_or_is_rejected_as_the_release_says(client):
     assert [answer["scores"] for answer in passed["answers"]] == [5.0, 5.0, 5.0]
     assert [(w["row"], w["column"]) for w in passed["warnings"]] == [(1, "kind")]
     refused = client.post("/models/tiny/versions/2/predict", json=rows).json()
-    assert [list(answer)[0] for answer in refused["answers"]] == ["scores", "rejected", "scores"]
+    assert [next(iter(answer)) for answer in refused["answers"]] == ["scores", "rejected", "scores"]
     assert "never seen" in refused["answers"][1]["rejected"]["reason"]
 
 

@@ -127,11 +127,16 @@ def test_garbage_sent_to_a_worker_closes_that_connection_only(host):
             connection.settimeout(10)
             connection.connect(path)
             connection.sendall(garbage)
-            with pytest.raises((ConnectionError, frames.FrameError)):
-                if connection.recv(1024) == b"":
-                    raise ConnectionError
+            assert closed(connection)
     with host.client() as client:
         assert ask(client).is_success
+
+
+def closed(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1024) == b""
+    except ConnectionError:
+        return True
 
 
 def test_a_worker_over_its_memory_limit_fails_that_request_and_serves_on():
@@ -182,7 +187,7 @@ def test_a_poisonous_row_gets_its_own_error_and_the_others_their_answers(host):
     with host.client() as client:
         rows = [ROW, {**ROW, "kind": "raise"}, {**ROW, "a": 2.5}]
         answers = client.post("/models/tiny/predict", json=rows).json()["answers"]
-    assert [list(answer)[0] for answer in answers] == ["scores", "error", "scores"]
+    assert [next(iter(answer)) for answer in answers] == ["scores", "error", "scores"]
 
 
 def test_a_killed_agent_stops_nothing_and_its_successor_takes_over(host):

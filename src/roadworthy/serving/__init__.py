@@ -1,4 +1,4 @@
-"""The data plane: bytes of a request in, answers of the right release out, with the log to prove it.
+"""The data plane: a request in, the answer of the right release out, with the log to prove it.
 
 In come HTTP requests and the routing table; out go answers, the prediction log and the state
 of a host. Here live the gateway (no pandas, no model code, no pickle) and the agent that owns

@@ -44,7 +44,7 @@ from roadworthy.serving.agent_plan import (
 )
 from roadworthy.serving.agent_workers import Worker, WorkerRecord
 from roadworthy.serving.options import AgentOptions
-from roadworthy.serving.processes import mentioning
+from roadworthy.serving.processes import mentioning, trim
 from roadworthy.serving.table import GatewayRelease, GatewayTable, GatewayWorker, read_table
 
 TICK_SECONDS = 0.1
@@ -123,6 +123,7 @@ class Agent:
         self._numbers = itertools.count(int(time.time() * 1000) % 10**9)
         self._reported = (b"", 0.0)
         self._retry_at = 0.0
+        self._problem = ""
 
     async def adopt(self) -> None:
         """Take over what a predecessor left running; kill what can't be used or isn't known."""
@@ -146,16 +147,14 @@ class Agent:
         with contextlib.suppress(RoadworthyError):
             self._routes = read_table(self.gateway.table).routes
 
-    async def run(
-        self, source: TableSource, sink: StatusSink | None, stop: asyncio.Event
-    ) -> None:
+    async def run(self, source: TableSource, sink: StatusSink | None, stop: asyncio.Event) -> None:
         """Look and act until ``stop`` is set."""
         follow = asyncio.create_task(self._follow(source))
         waiter = asyncio.create_task(stop.wait())
         reporter = asyncio.create_task(self._report_to(sink)) if sink is not None else None
         try:
             while not stop.is_set():
-                await self.step()
+                await self._try_step()
                 waker = asyncio.create_task(self.changed.wait())
                 await asyncio.wait(
                     {waiter, waker}, timeout=TICK_SECONDS, return_when=asyncio.FIRST_COMPLETED
@@ -167,6 +166,16 @@ class Agent:
                 if task is not None:
                     task.cancel()
 
+    async def _try_step(self) -> None:
+        """A step; where the disk fails, what runs goes on and the next step tries again."""
+        try:
+            await self.step()
+            self._problem = ""
+        except OSError as error:
+            if not self._problem:
+                print(f"the agent could not do all it should: {error}", file=sys.stderr, flush=True)
+            self._problem = f"the agent could not do all it should: {error}"
+
     async def step(self) -> None:
         """One look at everything, and the next steps."""
         for worker in list(self.workers.values()):
@@ -175,9 +184,7 @@ class Agent:
                 self._settle(worker)
         state = self.gateway.state
         await self.gateway.look(draining=bool(state and state.retiring))
-        plan = next_plan(
-            self.table, self._seen(), self._routes, self._troubles, time.monotonic()
-        )
+        plan = next_plan(self.table, self._seen(), self._routes, self._troubles, time.monotonic())
         await self._tell_gateway(plan)
         for place in plan.start:
             self._start(place)
@@ -207,7 +214,7 @@ class Agent:
         sent = self._sent
         follows = state is not None and sent is not None and state.revision == sent.revision
         settled = follows and sent is not None and sent.routes == self.table.routes
-        problems = [self.gateway.problem] if self.gateway.problem else []
+        problems = [text for text in (self.gateway.problem, self._problem) if text]
         if state is not None:
             problems += state.problems
         shown = [w.status(self._restarts.get(w.place, 0)) for w in self.workers.values()]
@@ -229,17 +236,19 @@ class Agent:
         while True:
             try:
                 table = await source(after, POLL_SECONDS)
+                if table is not None:
+                    self._take(table)
+                    after = table.version
                 pause = 0.2
-            except Unavailable:
+            except (Unavailable, OSError):
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 3.0)
-                continue
-            if table is not None:
-                after = table.version
-                if table != self.table:
-                    write_atomically(self.directory / "routing.json", msgspec.json.encode(table))
-                    self.table = table
-                    self.changed.set()
+
+    def _take(self, table: RoutingTable) -> None:
+        if table != self.table:
+            write_atomically(self.directory / "routing.json", msgspec.json.encode(table))
+            self.table = table
+            self.changed.set()
 
     async def _report_to(self, sink: StatusSink) -> None:
         said, at = b"", 0.0
@@ -375,14 +384,14 @@ class Agent:
         gist = self._gist(status)
         if gist != self._reported[0] or time.monotonic() - self._reported[1] > REPORT_SECONDS:
             write_atomically(self.directory / "status.json", msgspec.json.encode(status))
+            for log in (self.directory / "logs").glob("*.log"):
+                trim(log)
             self._reported = (gist, time.monotonic())
 
     @staticmethod
     def _gist(status: AgentStatus) -> bytes:
         """The status without what changes all the time."""
-        workers = [
-            msgspec.structs.replace(w, rss_bytes=0, cpu_seconds=0.0) for w in status.workers
-        ]
+        workers = [msgspec.structs.replace(w, rss_bytes=0, cpu_seconds=0.0) for w in status.workers]
         return msgspec.json.encode(msgspec.structs.replace(status, at="", workers=workers))
 
     def _last_table(self) -> RoutingTable:

@@ -1,4 +1,4 @@
-"""The gateway as its agent holds it: one listening socket, a process that is replaced when it dies."""
+"""The gateway as its agent holds it: a listening socket, a process that is replaced."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ class GatewayRecord(Document):
 
 class GatewayKeeper:
     """Keeps one gateway running. The agent holds its listening socket too, so that callers who
-    connect while it is replaced wait instead of being refused."""
+    connect while it is replaced wait instead of being refused.
+    """
 
     def __init__(self, options: AgentOptions, sockets: Path, lease: Path) -> None:
         self.options = options
@@ -92,9 +93,7 @@ class GatewayKeeper:
         """What the ledger keeps."""
         if self._process is None:
             return None
-        return GatewayRecord(
-            process=self._process.identity, host=self.options.host, port=self.port
-        )
+        return GatewayRecord(process=self._process.identity, host=self.options.host, port=self.port)
 
     async def take_over(self, record: GatewayRecord) -> bool:
         """Become the keeper of a predecessor's gateway; False, and killed, if it can't be used."""
@@ -108,7 +107,8 @@ class GatewayKeeper:
                 self._process, self.port = process, record.port
                 return True
         process.signal(signal.SIGKILL)
-        while process.alive():
+        until = time.monotonic() + ANSWER_SECONDS
+        while process.alive() and time.monotonic() < until:  # noqa: ASYNC110 - a foreign process
             await asyncio.sleep(0.01)
         return False
 

@@ -28,7 +28,7 @@ from roadworthy.serving.processes import (
     last_lines,
     spawn,
 )
-from roadworthy_runtime.frames import FrameError
+from roadworthy_runtime.frames import VERSION, FrameError
 from roadworthy_runtime.worker import UNFIT
 
 STOP_SECONDS = 10.0
@@ -80,14 +80,12 @@ class Worker:
             socket=str(self.socket),
         )
 
-    async def start(
-        self, options: AgentOptions, fetch: Callable[[str], Path], lease: Path
-    ) -> None:
+    async def start(self, options: AgentOptions, fetch: Callable[[str], Path], lease: Path) -> None:
         """Fetch the flow, prepare its golden request, start the process. Errors are kept."""
         try:
             directory = await asyncio.to_thread(fetch, self.place.flow)
             facts = await asyncio.to_thread(read_facts, directory)
-            golden = Path(options.directory) / "golden" / f"{self.place.flow}.frames"
+            golden = Path(options.directory) / "golden" / f"{self.place.flow}-v{VERSION}.frames"
             if not golden.exists():
                 await asyncio.to_thread(
                     write_golden, directory, facts.signature, facts.tolerance, golden
@@ -198,8 +196,8 @@ class Worker:
         said = tail.rpartition("can't serve: ")[2] if self.hopeless else ""
         how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
         when = "while serving" if was_ready else "while starting"
-        reason = said or self.error or f"it ended {when} with {how}" + (f":\n{tail}" if tail else "")
-        self._fail(reason)
+        ended = f"it ended {when} with {how}" + (f":\n{tail}" if tail else "")
+        self._fail(said or self.error or ended)
 
     def _fail(self, reason: str) -> None:
         self.state = "failed"

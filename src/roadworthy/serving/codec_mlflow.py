@@ -71,9 +71,7 @@ def _from_table(
     if len(set(names)) != len(names):
         raise Refused("bad-request", "a column is there twice")
     known = {column.name for column in signature.columns}
-    columns = {
-        name: [row[at] for row in rows] for at, name in enumerate(names) if name in known
-    }
+    columns = {name: [row[at] for row in rows] for at, name in enumerate(names) if name in known}
     surplus = tuple(name for name in names if name not in known)
     return Sent(len(rows), columns, as_text=as_text, surplus=surplus[:200])
 

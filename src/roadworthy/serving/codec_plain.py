@@ -44,7 +44,9 @@ def records(signature: Signature, rows: list[Any], single: bool = False) -> Sent
                     f"row {row} has {len(values)} values, the signature {len(names)} columns",
                     cure="send records: objects with the columns' names",
                 )
-        return Sent(len(rows), dict(zip(names, map(list, zip(*rows)), strict=True)), single)
+        return Sent(
+            len(rows), dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)), single
+        )
     if len(names) == 1 and dict not in kinds and list not in kinds:
         return Sent(len(rows), {names[0]: rows}, single)
     raise _not_records()

@@ -72,6 +72,7 @@ class Pool:
         self._limits = limits
         self._queue: deque[Job] = deque()
         self._queued_rows = 0
+        self._queued_bytes = 0
         self._idle: list[Link] = []
         self._busy: dict[Link, _Batch] = {}
         self._leaving: set[Link] = set()
@@ -91,7 +92,13 @@ class Pool:
         if self.failed and not self.links:
             raise Refused("unavailable", self.failed, retry_after=RETRY_AFTER)
         full = len(self._queue) >= self._limits.queue_requests
-        if full or (self._queue and self._queued_rows + job.n > self._limits.queue_rows):
+        if full or (
+            self._queue
+            and (
+                self._queued_rows + job.n > self._limits.queue_rows
+                or self._queued_bytes + job.bytes > self._limits.queue_bytes
+            )
+        ):
             raise Refused(
                 "overloaded",
                 f"{len(self._queue)} requests wait for {self.release} already",
@@ -99,7 +106,7 @@ class Pool:
                 retry_after=RETRY_AFTER,
             )
         self._queue.append(job)
-        self._queued_rows += job.n
+        self._count(job, 1)
         if self._alone and self._idle and not self._busy:
             self._dispatch()
         elif not self._scheduled:
@@ -144,7 +151,7 @@ class Pool:
         """Refuse what is queued."""
         while self._queue:
             _fail(self._queue.popleft(), refused)
-        self._queued_rows = 0
+        self._queued_rows = self._queued_bytes = 0
 
     def answered(self, link: Link, frame: frames.Frame) -> None:
         """A worker's answer to its batch."""
@@ -190,7 +197,7 @@ class Pool:
                     continue
                 job.solo = True
                 self._queue.appendleft(job)
-                self._queued_rows += job.n
+                self._count(job, 1)
         self._dispatch()
 
     def _dispatch_scheduled(self) -> None:
@@ -221,7 +228,7 @@ class Pool:
             ):
                 break
             self._queue.popleft()
-            self._queued_rows -= job.n
+            self._count(job, -1)
             jobs.append(job)
             rows += job.n
             size += job.bytes
@@ -231,8 +238,12 @@ class Pool:
 
     def _drop_first(self, job: Job) -> None:
         self._queue.popleft()
-        self._queued_rows -= job.n
+        self._count(job, -1)
         _fail(job, _late())
+
+    def _count(self, job: Job, sign: int) -> None:
+        self._queued_rows += sign * job.n
+        self._queued_bytes += sign * job.bytes
 
     def _send(self, link: Link, jobs: list[Job]) -> None:
         self._next += 1
@@ -263,7 +274,7 @@ class Pool:
                 _fail(job, _late() if self.links else self._nobody())
         if self._queue and not any(not job.future.done() for job in self._queue):
             self._queue.clear()
-            self._queued_rows = 0
+            self._queued_rows = self._queued_bytes = 0
         if self._queue or self._busy:
             self._sweep = self._loop.call_later(SWEEP_SECONDS, self._look)
         self._settle()

@@ -30,7 +30,6 @@ GARBAGE_OBJECTS = 10_000
 """New objects between two collections: requests make many and no cycles."""
 
 
-
 def run_gateway(options: GatewayOptions) -> int:
     """Run a gateway until SIGTERM or SIGINT; requests under way are finished. The exit code.
 

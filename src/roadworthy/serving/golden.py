@@ -46,9 +46,7 @@ def write_golden(flow: Path, signature: Signature, tolerance: float, out: Path) 
         inputs[column.name] = (wire, [to_wire(column, value) for value in found[column.name]])
     request = frames.encode("predict", 1, n, inputs, {"tolerance": tolerance})
     rejected = [row for row, gone in enumerate(found.get("rejected", [False] * n)) if gone]
-    answers = frames.encode(
-        "answers", 1, n, _answers(signature, found), {"rejected": rejected}
-    )
+    answers = frames.encode("answers", 1, n, _answers(signature, found), {"rejected": rejected})
     out.parent.mkdir(parents=True, exist_ok=True)
     fresh = out.with_name(f"{out.name}.{os.getpid()}.new")
     fresh.write_bytes(request + answers)

@@ -45,9 +45,7 @@ async def infer(exchange: Exchange, body: bytes, limits: Limits) -> tuple[int, b
     answered = exchange.answered = await _ask(exchange, pool, checked, limits)
     protocol = exchange.target.protocol
     if protocol == "plain":
-        return codec_plain.write_plain(
-            signature, sent, answered, pool.release, exchange.request_id
-        )
+        return codec_plain.write_plain(signature, sent, answered, pool.release, exchange.request_id)
     if protocol == "mlflow":
         return 200, codec_mlflow.write_mlflow(signature, answered)
     model, _, number = pool.release.partition("@")
@@ -101,9 +99,7 @@ async def _ask(exchange: Exchange, pool: Pool, checked: Checked, limits: Limits)
 def _warned(answered: Answered, checked: Checked) -> Answered:
     """The answers with the gateway's own warnings, each place told once."""
     said = {(row, column) for row, column, _ in checked.warnings}
-    others = [
-        warning for warning in answered.warnings if (warning[0], warning[1]) not in said
-    ]
+    others = [warning for warning in answered.warnings if (warning[0], warning[1]) not in said]
     return Answered(
         n=answered.n,
         columns=answered.columns,

@@ -27,8 +27,8 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
-            "roadworthy_requests", "Requests by their HTTP status", ("release", "protocol", "status"),
-            registry=self.registry,
+            "roadworthy_requests", "Requests by their HTTP status",
+            ("release", "protocol", "status"), registry=self.registry,
         )  # fmt: skip
         self.rows = Counter(
             "roadworthy_rows", "Rows by what became of them", ("release", "outcome"),

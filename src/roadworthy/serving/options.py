@@ -15,6 +15,7 @@ class Limits(Document):
     deadline_seconds: float = 30.0
     queue_requests: int = 1024
     queue_rows: int = 50_000
+    queue_bytes: int = 128 * 1024 * 1024
     batch_rows: int = 4096
     batch_bytes: int = 8 * 1024 * 1024
 

@@ -83,9 +83,7 @@ def check_json_type(content_type: str) -> None:
 
 def _check_charset(charset: str) -> None:
     if charset not in ("utf-8", "ascii"):
-        raise Refused(
-            "content-type", "the charset of the body is not UTF-8", cure="send UTF-8"
-        )
+        raise Refused("content-type", "the charset of the body is not UTF-8", cure="send UTF-8")
 
 
 def decode_json(body: bytes) -> Any:

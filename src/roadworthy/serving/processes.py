@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -88,8 +89,6 @@ def spawn(
     pass_fds: tuple[int, ...] = (),
 ) -> Process:
     """Start a process in its own group, its output appended to a log. Raises OSError."""
-    if log.exists() and log.stat().st_size > MOST_LOG_BYTES:
-        log.replace(log.with_name(log.name + ".1"))
     with log.open("ab") as output:
         child = subprocess.Popen(
             command,
@@ -103,6 +102,14 @@ def spawn(
         )
     identity = identify(child.pid) or Identity(pid=child.pid, started="")
     return Process(identity, child)
+
+
+def trim(log: Path) -> None:
+    """Start a log afresh once it is long; its content is kept beside it until the next time."""
+    with contextlib.suppress(FileNotFoundError):
+        if log.stat().st_size > MOST_LOG_BYTES:
+            shutil.copyfile(log, log.with_name(log.name + ".1"))
+            os.truncate(log, 0)
 
 
 def adopt(identity: Identity) -> Process | None:

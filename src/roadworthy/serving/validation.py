@@ -11,7 +11,7 @@ from roadworthy.core.names import nearest
 from roadworthy.core.signature import Column, Signature
 from roadworthy.serving.problems import Finding, Refused
 
-EPOCH = datetime.datetime(1970, 1, 1)
+EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - for times without a zone
 AWARE_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 MICROSECOND = datetime.timedelta(microseconds=1)
 INT64 = 1 << 63
@@ -70,9 +70,7 @@ class _Findings:
         self.count += 1
         if len(self.kept) < self.most:
             shown = got if row is None else abbreviate(got)
-            self.kept.append(
-                Finding(row=row, field=field, expected=expected, got=shown, cure=cure)
-            )
+            self.kept.append(Finding(row=row, field=field, expected=expected, got=shown, cure=cure))
 
 
 def check_rows(signature: Signature, sent: Sent, most_findings: int = 50) -> Checked:
@@ -88,6 +86,8 @@ def check_rows(signature: Signature, sent: Sent, most_findings: int = 50) -> Che
     warnings: list[tuple[int | None, str, str]] = []
     for column in signature.columns:
         raw = sent.columns.get(column.name)
+        if column.nullable and signature.kind == "records":
+            raw = _null_if_absent(raw, sent.n)
         if raw is None:
             cure = _meant(column.name, sent.surplus)
             findings.add(None, column.name, expected(column), "nothing in any row", cure)
@@ -155,6 +155,13 @@ def abbreviate(value: Any) -> str:
             return "a number of more than 36 digits"
         return f"number {value}"
     return "a list" if isinstance(value, list) else "an object"
+
+
+def _null_if_absent(raw: list[Any] | None, n: int) -> list[Any]:
+    """Records may lack a key where creation's records did."""
+    if raw is None:
+        return [None] * n
+    return [None if value is ABSENT else value for value in raw]
 
 
 def _check_column(
@@ -323,7 +330,7 @@ def _all_ints(types: set[type], raw: list[Any]) -> bool:
     if not types <= {int}:
         return False
     present = raw if None not in raw else list(filter(_present, raw))
-    return not present or (-INT64 <= min(present) and max(present) < INT64)
+    return not present or (min(present) >= -INT64 and max(present) < INT64)
 
 
 def _all_texts(types: set[type], raw: list[Any]) -> bool:

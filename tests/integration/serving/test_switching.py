@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import httpx
+
 from roadworthy.testing.hosts import Host, wait_until
 
 ROW = {"a": 1.5, "b": 2, "kind": "fine"}
@@ -28,7 +30,7 @@ class Stream(threading.Thread):
                     body = answer.json()
                     scores = body["answer"]["scores"]
                     self.answers.append((answer.status_code, body["release"], scores))
-                except Exception as error:
+                except (httpx.HTTPError, KeyError, ValueError) as error:
                     self.errors.append(repr(error))
 
 

@@ -200,7 +200,7 @@ def test_mlflow_takes_all_its_forms(body):
 
 @pytest.mark.parametrize("type_", ["text/csv", "application/csv", "text/csv; charset=utf-8"])
 def test_mlflow_takes_csv(type_):
-    sent = read_mlflow(TINY, type_, b"\xef\xbb\xbfa,z,b,kind\r\n1,9,2,\"x,y\"\r\n", 10)
+    sent = read_mlflow(TINY, type_, b'\xef\xbb\xbfa,z,b,kind\r\n1,9,2,"x,y"\r\n', 10)
     assert sent.as_text
     assert sent.columns == {"a": ["1"], "b": ["2"], "kind": ["x,y"]}
     assert sent.surplus == ("z",)
@@ -273,7 +273,7 @@ def test_compressed_bodies_are_bounded():
 
 
 def test_media_types_are_read_with_their_charset():
-    assert media_type("text/csv; charset=\"UTF-8\"") == ("text/csv", "utf-8")
+    assert media_type('text/csv; charset="UTF-8"') == ("text/csv", "utf-8")
     assert media_type("text/csv; charset=utf-99")[1] == ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -118,7 +119,15 @@ def test_a_missing_column_names_what_may_be_meant():
     with pytest.raises(Refused) as refused:
         check_rows(signature(col("distance", "float")), Sent(2, {}, surplus=("distanc", "b")))
     (finding,) = refused.value.findings
-    assert (finding.row, finding.field, finding.cure) == (None, "distance", "is 'distanc' meant for it?")
+    assert (finding.row, finding.field) == (None, "distance")
+    assert finding.cure == "is 'distanc' meant for it?"
+
+
+def test_records_may_lack_what_creations_records_lacked():
+    shape = signature(col("a", "float", nullable=True), col("b", "int"))
+    shape = msgspec.structs.replace(shape, kind="records")
+    checked = check_rows(shape, read_plain(shape, [{"b": 1}, {"a": 2.0, "b": 3}], 10))
+    assert checked.columns["a"][1] == [None, 2.0]
 
 
 def test_unknown_levels_warn_or_reject_as_the_signature_says():
@@ -135,7 +144,8 @@ def test_text_of_csv_becomes_the_columns_type():
     shape = signature(
         col("f", "float", nullable=True), col("i", "int"), col("b", "bool"), col("t", "text")
     )
-    sent = Sent(2, {"f": ["1.5", ""], "i": ["3", "4"], "b": ["true", "0"], "t": ["", "x"]}, as_text=True)
+    texts = {"f": ["1.5", ""], "i": ["3", "4"], "b": ["true", "0"], "t": ["", "x"]}
+    sent = Sent(2, texts, as_text=True)
     values = {name: values for name, (_, values) in check_rows(shape, sent).columns.items()}
     assert values == {"f": [1.5, None], "i": [3, 4], "b": [True, False], "t": ["", "x"]}
     with pytest.raises(Refused):
@@ -155,17 +165,17 @@ def test_any_value_whatever_is_taken_or_refused(body):
     try:
         checked = check_rows(shape, read_plain(shape, body, 100))
     except Refused as refused:
-        assert 400 <= refused.status < 500
+        status = refused.status
     else:
+        status = 200
         assert all(len(values) == checked.n for _, values in checked.columns.values())
+    assert status in (200, 400, 422)
 
 
 @given(st.lists(st.fixed_dictionaries({"a": JSON, "b": JSON}), max_size=4))
 def test_the_fast_way_and_the_slow_way_agree(rows):
     shape = signature(col("a", "int", nullable=True), col("b", "float"))
-    fits = all(
-        (r["a"] is None or _whole(r["a"])) and _finite(r["b"]) for r in rows
-    )
+    fits = all((r["a"] is None or _whole(r["a"])) and _finite(r["b"]) for r in rows)
     try:
         check_rows(shape, read_plain(shape, rows, 100))
     except Refused:
