@@ -492,7 +492,7 @@ def _same_type(a: type, b: type) -> bool:
     if a is b:
         return True
     names = {a.__qualname__, b.__qualname__}
-    if a.__module__.startswith("pandas.") and names <= {"RangeIndex", "Index", "Int64Index"}:
+    if a.__module__.split(".", 1)[0] == "pandas" and names <= {"RangeIndex", "Index", "Int64Index"}:
         return True  # how labels 0, 1, 2 … are kept makes no difference
     return len(names) == 1 and a.__module__ == b.__module__ != "builtins"
 

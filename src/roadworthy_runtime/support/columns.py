@@ -196,7 +196,7 @@ class InputColumn:
             items = self._plain(values, nulls, None)
             if any(isinstance(item, (int, float)) and item is not None for item in items):
                 raise FlowError(f"column {self.name}: a time is text such as 2013-01-31T05:00:00")
-            values = [pandas.NaT if item is None else pandas.Timestamp(item) for item in items]
+            values = [pandas.NaT if item is None else self._moment(item) for item in items]
         times = pandas.DatetimeIndex(values)
         zone = getattr(wanted, "tz", None)
         if zone is None and times.tz is not None:
@@ -206,6 +206,11 @@ class InputColumn:
             aware = times if times.tz is not None else times.tz_localize("UTC")
             times = aware.tz_convert(zone)
         return times.astype(wanted).array
+
+    def _moment(self, item: Any) -> Any:
+        moment = pandas.Timestamp(item)
+        aware = getattr(self._wanted, "tz", None) is not None and moment.tz is not None
+        return moment.tz_convert("UTC") if aware else moment
 
     def _timedeltas(self, values: Any, nulls: Sequence[int]) -> Any:
         if getattr(values, "dtype", None) == self._wanted:

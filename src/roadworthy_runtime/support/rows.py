@@ -50,7 +50,7 @@ class Rows:
             else:
                 positions = _true_positions(kept, None)
         else:
-            positions = _true_positions(keep, getattr(value, "index", None))
+            positions = _true_positions(keep, value.index if hasattr(value, "iloc") else None)
             if len(keep) != len(before):
                 raise FlowError(f"line {line}: {len(keep)} truth values for {len(before)} rows")
         survivors = take(value, positions)
@@ -101,8 +101,8 @@ class Rows:
         if not fitting:
             raise FlowError(f"a value has {found} rows where the flow has {self.n}")
         if any(positions != fitting[0] for positions in fitting):
-            labels = getattr(value, "index", None)
-            fitting = [p for p in fitting if labels is not None and list(labels) == p]
+            labels = list(value.index) if hasattr(value, "iloc") else None
+            fitting = [p for p in fitting if labels == p]
             if not fitting:
                 raise FlowError("two filters keep equally many rows, but not the same ones")
         return fitting[-1]

@@ -207,7 +207,7 @@ def test_the_same_values_give_the_same_bytes_in_every_process(tmp_path: Path) ->
             values = {
                 "names": {"a", "b", "c", "dd", "ee"},
                 "own": Own({"a", "b", "c", "dd", "ee"}),
-                "text": TfidfVectorizer(stop_words="english").fit(["one two", "three two"]),
+                "text": TfidfVectorizer(stop_words="english").fit(["red car", "blue car"]),
                 "forest": RandomForestClassifier(3, random_state=0).fit(X, X[:, 0] > 0.5),
             }
             for name, value in values.items():
