@@ -8,7 +8,7 @@ that requests do not need (*bypass*), or its result is frozen (*state*).
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from .lanes import Lane, choose_rows, duplicate, execute, fresh, inplace_rows, s
 from .refusal import Refusal
 from .rows import candidates, is_opaque, same, take
 from .snapshot import snapshot
-from .trace import Const, Op, Recording, Ref, Source
+from .trace import Const, Op, Recording, Ref, Source, fill
 
 ROW, STATE = "row", "state"
 
@@ -55,6 +55,8 @@ class Analysis:
         self.lanes: List[Lane] = []
         self.producer: Dict[int, Op] = {}
         self.warnings: List[str] = []
+        self.counted: Dict[int, int] = {}
+        """Numbers of rows, and shapes: the table whose rows they count."""
         for op in recording.ops:
             if op.result is not None and op.result not in self.producer:
                 self.producer[op.result] = op
@@ -67,7 +69,11 @@ class Analysis:
     def base(self, node: int) -> int:
         """The object whose contents a value shows: of an accessor, the table behind it."""
         op = self.producer.get(node)
-        while op is not None and op.kind == "attr" and op.name in ("loc", "iloc", "at", "iat", "values"):
+        while (
+            op is not None
+            and op.kind == "attr"
+            and op.name in ("loc", "iloc", "at", "iat", "values")
+        ):
             node = op.args[0].node
             op = self.producer.get(node)
         return node
@@ -78,9 +84,17 @@ class Analysis:
         if op.kind in ("setitem", "setattr", "delitem"):
             return self.base(owner.node) if isinstance(owner, Ref) else None
         if op.kind == "inplace":
-            return self.base(owner.node) if isinstance(owner, Ref) and op.result == owner.node else None
+            return (
+                self.base(owner.node)
+                if isinstance(owner, Ref) and op.result == owner.node
+                else None
+            )
         if op.kind == "method" and isinstance(owner, Ref):
-            if op.result is None or op.result == owner.node or op.name in ("pop", "insert", "update"):
+            if (
+                op.result is None
+                or op.result == owner.node
+                or op.name in ("pop", "insert", "update")
+            ):
                 return self.base(owner.node)
         if op.kind == "call" and op.result is None and len(op.args) > 1:
             return op.args[1].node if isinstance(op.args[1], Ref) else None
@@ -130,7 +144,7 @@ class Analysis:
     def _step(self, op: Op) -> None:
         if op.kind == "source":
             return self._start(op)
-        followed = [node for node in op.refs()]
+        followed = list(op.refs())
         rows = [node for node in followed if self.roles.get(node) == ROW]
         if not rows:
             return self._state_only(op)
@@ -146,7 +160,9 @@ class Analysis:
         if changed is not None:
             return self._change(op, changed)
         rule = forms.special(self, op)
-        if rule is None and not forms.refits(op):
+        if rule is None and forms.positional(op) and self._position(op):
+            rule = self._bypass(op)
+        elif rule is None and not forms.refits(op):
             rule = self._apply(op)
         if rule is None:
             rule = forms.frozen(self, op)
@@ -196,6 +212,11 @@ class Analysis:
                 out.append((node, lane.values[node], lane.ids[node]))
         return out
 
+    def candidates(self, op: Op, result: Any, lane: Lane) -> Iterator[Tuple[str, int, Any]]:
+        """Which input rows the rows of a result could be in a lane; see rows.candidates."""
+        key = fill(op.args[1], lambda n: self.value(lane, n)) if op.kind == "item" else None
+        return candidates(op, result, self.row_operands(op, lane), key)
+
     def places(self, ids: Any) -> Any:
         """For each input row its place among ``ids``, -1 where it is not there.
 
@@ -214,6 +235,7 @@ class Analysis:
 
     def behind(self, node: int, lane: Lane) -> int:
         """The table that an accessor or group object looks at; any other value itself."""
+        node = self.counted.get(node, node)
         while node in lane.values and is_opaque(lane.values[node]):
             op = self.producer.get(node)
             if op is None or not op.args or not isinstance(op.args[0], Ref):
@@ -244,7 +266,7 @@ class Analysis:
         except Exception as error:
             raise Refusal(
                 "evaluating this line again failed: %s: %s" % (type(error).__name__, error),
-                "if it depends on a file, the clock or the network, compute it before the input is read",
+                "what depends on a file, the clock or the network belongs before the input",
                 self.line(op),
             ) from None
         changed = self.writes(op)
@@ -277,7 +299,7 @@ class Analysis:
         limit = max(20, self.count // 2)
         shape = getattr(value, "shape", None)
         if isinstance(shape, tuple) and shape:
-            return max(shape) >= limit
+            return bool(max(shape) >= limit)
         if isinstance(value, (list, tuple)) and any(map(self._row_sized, value[:8])):
             return True
         return isinstance(value, (list, tuple, dict, set)) and len(value) >= limit
@@ -307,6 +329,17 @@ class Analysis:
         self._freeze(op, result, True)
         self.rules.append(Rule(op, "state"))
 
+    def _position(self, op: Op) -> bool:
+        """Whether an operation selects rows of a row value by where they stand."""
+        assert op.result is not None
+        owner = refs_first(op)
+        if owner is None or self.roles.get(owner) != ROW or owner in self.counted:
+            return False
+        if isinstance(self.full.ids.get(owner), dict):
+            return False
+        self.full.values[op.result] = self.evaluate(op, self.full)
+        return True
+
     def _apply(self, op: Op) -> Optional[Rule]:
         """Kept as it is, if the law holds for it on every selection."""
         try:
@@ -321,7 +354,8 @@ class Analysis:
         found = self.judge(op, result, lambda lane: self.evaluate(op, lane))
         if found is None:
             return None
-        return Rule(op, "apply", rejects=found, frozen=self.frozen_operands(op))
+        rejects = found or forms.is_condition(self, op)
+        return Rule(op, "apply", rejects=rejects, frozen=self.frozen_operands(op))
 
     def judge(self, op: Op, result: Any, in_lane: Any) -> Optional[bool]:
         """Whether ``in_lane`` obeys the law for this full result; then, whether it drops rows.
@@ -349,8 +383,8 @@ class Analysis:
         if op.kind == "element":
             return self._judge_element(op, result, outcome)
         if isinstance(result, (list, tuple, dict)) and kinds.is_data(result):
-            return self._judge_container(op, result, operands, outcome)
-        for how, primary, ids in candidates(op, result, operands):
+            return self._judge_container(op, result, outcome)
+        for how, primary, ids in self.candidates(op, result, self.full):
             matched = self._matches(op, result, ids, how, primary, outcome)
             if matched is not None:
                 for lane in self.alive():
@@ -358,7 +392,7 @@ class Analysis:
                     lane.ids[op.result] = matched[id(lane)]
                 self.full.ids[op.result] = ids
                 before = self.full.ids[primary]
-                return len(ids) < len(before)
+                return int((ids >= 0).sum()) < int((before >= 0).sum())
         return None
 
     def _set(self, node: int, result: Any, ids: Any, outcome: Dict[int, Any], op: Op) -> None:
@@ -373,18 +407,17 @@ class Analysis:
         """A number of rows (or a shape that starts with one) is as long as the request is."""
         assert op.result is not None
         if op.kind not in ("attr", "call", "item", "element"):
-            return self._judge_arithmetic(op, outcome)
+            return None
         first = result[0] if isinstance(result, tuple) else result
         if isinstance(first, bool) or not isinstance(first, int):
             return None
-        source = next(
-            (node for node, value, _ in operands if kinds.rows_of(value) == first), None
-        )
-        if source is None and op.kind == "item" and isinstance(op.args[0], Ref):
-            source = op.args[0].node if op.args[0].node in self._shapes else None
-            if source is None or not (isinstance(op.args[1], Const) and op.args[1].value == 0):
+        source = next((node for node, value, _ in operands if kinds.rows_of(value) == first), None)
+        owner = refs_first(op)
+        if op.kind == "item" and owner in self.counted:
+            if not (isinstance(op.args[1], Const) and op.args[1].value == 0):
                 return None
-        elif source is None:
+            source = self.counted[owner]
+        if source is None:
             return None
         for lane in self.alive():
             got = outcome[id(lane)]
@@ -392,21 +425,13 @@ class Analysis:
                 if got[1:] != result[1:]:
                     return None
                 got = got[0]
-            rows = kinds.rows_of(lane.values[source])
-            if source in self._shapes:
-                rows = lane.values[source][0]
-            if got != rows:
+            if got != len(lane.ids[source]):
                 return None
         for lane in self.alive():
             lane.values[op.result] = outcome[id(lane)]
             lane.ids[op.result] = None
-        self._shapes.add(op.result)
+        self.counted[op.result] = source
         return False
-
-    _shapes: Set[int] = set()
-
-    def _judge_arithmetic(self, op: Op, outcome: Dict[int, Any]) -> Optional[bool]:
-        return None
 
     def _judge_element(self, op: Op, result: Any, outcome: Dict[int, Any]) -> Optional[bool]:
         owner, key = op.args[0].node, op.args[1].value
@@ -420,9 +445,7 @@ class Analysis:
             lane.ids[op.result] = lane.ids[owner][key]
         return False
 
-    def _judge_container(
-        self, op: Op, result: Any, operands: Any, outcome: Dict[int, Any]
-    ) -> Optional[bool]:
+    def _judge_container(self, op: Op, result: Any, outcome: Dict[int, Any]) -> Optional[bool]:
         """Each part of a list, tuple or dict is a row value, or the same in all lanes."""
         assert op.result is not None
         keys = list(result) if isinstance(result, dict) else list(range(len(result)))
@@ -438,7 +461,7 @@ class Analysis:
             part = result[key]
             parts = {name: value[key] for name, value in outcome.items()}
             full_ids[key] = None
-            for how, primary, ids in candidates(op, part, operands):
+            for how, primary, ids in self.candidates(op, part, self.full):
                 matched = self._matches(op, part, ids, how, primary, parts)
                 if matched is not None and len(ids) == len(self.full.ids[primary]):
                     full_ids[key], any_row = ids, True
@@ -487,7 +510,7 @@ class Analysis:
         return out
 
     def _lane_ids(self, op: Op, got: Any, lane: Lane, how: str, primary: int) -> Any:
-        for kind, node, ids in candidates(op, got, self.row_operands(op, lane)):
+        for kind, node, ids in self.candidates(op, got, lane):
             if kind == how and node == primary:
                 return ids
         return None
@@ -515,6 +538,7 @@ class Analysis:
                 )  # fmt: skip
             self.rules.append(bypassed._replace(op=op, operand=node))
         else:
+            rejects = rejects or forms.is_condition(self, op)
             self.rules.append(Rule(op, "apply", rejects, frozen=self.frozen_operands(op)))
         for lane in [self.full, *self.alive()]:
             lane.values[node], lane.ids[node] = lane.values.pop(key), lane.ids.pop(key)
@@ -569,9 +593,7 @@ class Analysis:
         if kinds.is_frame(whole) and op.kind == "setitem" and isinstance(op.args[1], Const):
             key = op.args[1].value
             if isinstance(key, str) and list(whole.columns).count(key) == 1:
-                return key in part.columns and same(
-                    take(whole[key], theirs), take(part[key], mine)
-                )
+                return key in part.columns and same(take(whole[key], theirs), take(part[key], mine))
         return same(take(whole, theirs), take(part, mine))
 
     def _law(self, op: Op, error: Optional[Exception]) -> Refusal:
@@ -605,7 +627,7 @@ class Analysis:
         if op.result is None or op.result not in self.full.values:
             return None
         result = self.full.values[op.result]
-        for how, primary, ids in candidates(op, result, self.row_operands(op, self.full)):
+        for how, primary, ids in self.candidates(op, result, self.full):
             if how == "place":
                 continue
             value = self.full.values[primary]
@@ -643,7 +665,7 @@ class Analysis:
             if node in self.derived:
                 raise Refusal(
                     "output %s is not one answer per row: it is %s for %s input rows"
-                    % (name, "one value" if rows is None else "%d values" % rows, f"{self.count:,}"),
+                    % (name, _amount(rows), f"{self.count:,}"),
                     "name the answers before they are summed up, as in "
                     '--output "model.predict(X)"', line, output=name,
                 )  # fmt: skip
@@ -652,6 +674,10 @@ class Analysis:
                 "name another output, or the table that the answers come from as --input",
                 line, output=name,
             )  # fmt: skip
+
+
+def _amount(rows: Optional[int]) -> str:
+    return "one value" if rows is None else "%d values" % rows
 
 
 def _columns_of(result: Any, taken: Any) -> Any:

@@ -161,9 +161,7 @@ class Describer:
     def constant(self, const: Const, op: Op, place: Any) -> Dict[str, Any]:
         """A value that is no row value: written out, named as code, or put into the state."""
         value = const.value
-        if is_module(value) or callable(value) and not hasattr(value, "__dict__"):
-            return self.code(value, op.spelled if place == 0 else "", op)
-        if type(value).__module__ == "numpy" and type(value).__name__ == "ufunc":
+        if is_module(value) or _is_named_code(value):
             return self.code(value, op.spelled if place == 0 else "", op)
         text = literal(value)
         if text is not None and not const.learned:
@@ -211,7 +209,9 @@ class Describer:
     def code(self, value: Any, spelled: str, op: Op) -> Dict[str, Any]:
         """A module, function or class as an expression, with what it needs imported or defined."""
         site = self.sites[op.site]
-        if isinstance(value, types.FunctionType) and id(value.__globals__) in self._own_scopes(value):
+        if isinstance(value, types.FunctionType) and id(value.__globals__) in self._own_scopes(
+            value
+        ):
             return self._own_function(value, op)
         if isinstance(value, type) and self._is_own(value):
             return {"code": self._own_class(value, op)}
@@ -241,8 +241,8 @@ class Describer:
         bound = getattr(value, "__self__", None)
         if isinstance(bound, type):
             return "%s.%s" % (self._library(bound, op), value.__name__)
-        module = getattr(value, "__module__", None) or "builtins"
-        name = getattr(value, "__qualname__", None) or getattr(value, "__name__", "")
+        module = str(getattr(value, "__module__", None) or "builtins")
+        name = str(getattr(value, "__qualname__", None) or getattr(value, "__name__", ""))
         if type(value).__name__ == "ufunc":
             module = "numpy" if hasattr(sys.modules["numpy"], name) else "scipy.special"
         if module == "builtins" and hasattr(builtins, name):
@@ -376,6 +376,16 @@ def _equal(left: Any, right: Any) -> bool:
         return False
 
 
+def _is_named_code(value: Any) -> bool:
+    """Whether a callable is a library's function: found again by its name."""
+    name = getattr(value, "__name__", None)
+    if not callable(value) or not isinstance(name, str):
+        return False
+    if type(value).__name__ == "ufunc":
+        return True
+    return _public(getattr(value, "__module__", None) or "builtins", name, value) is not None
+
+
 def identifier(text: str) -> str:
     """A Python name that looks like this text."""
     name = re.sub(r"\W+", "_", str(text)).strip("_") or "value"
@@ -473,15 +483,12 @@ def _function_node(tree: ast.AST, code: types.CodeType) -> Any:
             if code.co_firstlineno in (node.lineno, first):
                 return node
         if wanted == "<lambda>" and node_line(node) == code.co_firstlineno:
-            if isinstance(node, ast.Lambda) and _arguments(node) == _code_arguments(code):
+            lambdas = isinstance(node, ast.Lambda) and _arguments(node) == _code_arguments(code)
+            if lambdas or isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp)):
                 found.append(node)
-            elif isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp)):
-                found.append(node)
-    lambdas = [node for node in found if isinstance(node, ast.Lambda)]
-    if len(lambdas) == 1:
-        return lambdas[0]
-    if lambdas:
-        return _by_names(lambdas, code)
+    several = [node for node in found if isinstance(node, ast.Lambda)]
+    if several:
+        return several[0] if len(several) == 1 else _by_names(several, code)
     return found[0] if len(found) == 1 else None
 
 

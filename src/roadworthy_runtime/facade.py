@@ -49,9 +49,9 @@ def deploy(
 ) -> None:
     """Captures this program and deploys it as a release of the model ``name``.
 
-    ``input`` is the table that rows come from, ``output`` the answers, or a list of several; without
-    them the only candidates are taken. In a plain run of the program it is run once more, under the
-    recorder; under ``roadworthy deploy`` this only names input and output.
+    ``input`` is the table that rows come from, ``output`` the answers, or a list of several;
+    without them the only candidates are taken. In a plain run of the program it is run once more,
+    under the recorder; under ``roadworthy deploy`` this only names input and output.
 
     Raises RuntimeError in an interactive session, and where Roadworthy is not installed.
     """

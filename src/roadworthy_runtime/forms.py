@@ -41,6 +41,40 @@ def refits(op: Op) -> bool:
     return op.kind == "method" and op.name in REFITS and isinstance(op.args[0], Const)
 
 
+def is_condition(analysis: Any, op: Op) -> bool:
+    """Whether an operation can drop rows, even if it dropped none in creation."""
+    if op.kind == "method" and op.name in ("dropna", "query"):
+        axis = op.kwargs.get("axis", op.args[1] if op.name == "dropna" and op.args[1:] else None)
+        owner = _plain(analysis, op.args[0])
+        return kinds.rows_of(owner) is not None and getattr(axis, "value", 0) in (0, "index", None)
+    if op.kind != "item" or not isinstance(op.args[1], (Ref, Pack)):
+        return False
+    key = op.args[1]
+    if isinstance(key, Pack):
+        key = key.items[0] if key.kind == "tuple" and key.items else key
+    if not isinstance(key, Ref) or analysis.roles.get(key.node) != "row":
+        return False
+    mask = analysis.value(analysis.full, key.node)
+    return getattr(getattr(mask, "dtype", None), "kind", "") == "b" and mask.ndim == 1
+
+
+def positional(op: Op) -> bool:
+    """Whether an operation selects rows by where they stand: ``x[:800]``, ``df.head(5)``."""
+    if op.kind == "method":
+        return op.name in ("head", "tail")
+    if op.kind != "item":
+        return False
+    key = op.args[1]
+    if isinstance(key, Const):
+        first = key.value[0] if isinstance(key.value, tuple) and key.value else key.value
+        return isinstance(first, slice) and first not in (slice(None), slice(None, None, 1))
+    if isinstance(key, Pack) and key.kind == "tuple" and key.items:
+        key = key.items[0]
+        if isinstance(key, Const):
+            return isinstance(key.value, slice) and key.value != slice(None)
+    return isinstance(key, Pack) and key.kind == "slice"
+
+
 def frozen(analysis: Any, op: Op) -> Any:
     """The first frozen form of an operation that obeys the law, as a Rule; None: there is none."""
     for make in FORMS:
@@ -98,6 +132,12 @@ def _levels(series: Any) -> List[Any]:
     return list(pandas.Categorical(series).categories)
 
 
+def _called(values: Any, what: str) -> str:
+    """A name for what was learned of a column: ``fare_edges``."""
+    title = getattr(values, "name", None)
+    return "%s_%s" % (title, what) if isinstance(title, str) else what
+
+
 def _dummies(analysis: Any, op: Op) -> Optional[Form]:
     if op.kind != "call" or _callee(op) != "get_dummies" or len(op.args) < 2:
         return None
@@ -119,7 +159,8 @@ def _dummies(analysis: Any, op: Op) -> Optional[Form]:
     names = list(made.columns)
     args = (
         Const(apply_frozen.get_dummies), op.args[1],
-        Const(levels, "levels", analysis.line(op)), Const(names, "columns", analysis.line(op)),
+        Const(levels, "dummy_levels", analysis.line(op)),
+        Const(names, "dummy_columns", analysis.line(op)),
     )  # fmt: skip
     kwargs: Dict[str, Any] = {key: Const(value) for key, value in how.items()}
     count = sum(len(known) for known in levels.values())
@@ -146,7 +187,8 @@ def _category(analysis: Any, op: Op) -> Optional[Form]:
     else:
         return None
     args = (
-        Const(apply_frozen.as_category), op.args[0], Const(levels, "levels", analysis.line(op)),
+        Const(apply_frozen.as_category), op.args[0],
+        Const(levels, _called(rows, "levels"), analysis.line(op)),
     )  # fmt: skip
     note = "%d levels" % sum(map(len, levels.values()))
     return Form(_with(op, "call", "frozen.as_category", args, {}), {}, note)
@@ -165,11 +207,14 @@ def _categorical(analysis: Any, op: Op) -> Optional[Form]:
     if name == "Categorical":
         if "categories" in op.kwargs:
             return None
-        args = (op.args[0], operand)
-        kwargs = {**op.kwargs, "categories": Const(_levels(values), "levels", analysis.line(op))}
-        return Form(_with(op, "call", op.name, args, kwargs), {}, "the levels")
+        kwargs = {
+            **op.kwargs,
+            "categories": Const(_levels(values), _called(values, "levels"), analysis.line(op)),
+        }
+        applied = _with(op, "call", op.name, (op.args[0], operand), kwargs)
+        return Form(applied, {}, "the levels")
     _, uniques = analysis.evaluate(op, analysis.full)
-    learned = Const(uniques, "levels", analysis.line(op))
+    learned = Const(uniques, _called(values, "levels"), analysis.line(op))
     args = (Const(apply_frozen.factorize), operand, learned)
     return Form(_with(op, "call", "frozen.factorize", args, {}), {}, "%d levels" % len(uniques))
 
@@ -188,13 +233,15 @@ def _cut(analysis: Any, op: Op) -> Optional[Form]:
         return None
     function = getattr(pandas, _callee(op))
     _, edges = function(values, **{**how, "retbins": True})
-    kept = {key: value for key, value in how.items() if key in ("labels", "right", "precision", "ordered")}
-    if _callee(op) == "qcut":
-        kept["include_lowest"] = True
-    elif how.get("include_lowest"):
+    kept = {
+        key: value
+        for key, value in how.items()
+        if key in ("labels", "right", "precision", "ordered")
+    }
+    if _callee(op) == "qcut" or how.get("include_lowest"):
         kept["include_lowest"] = True
     cut = op.args[0] if _callee(op) == "cut" else Const(pandas.cut)
-    args = (cut, op.args[1], Const(np.asarray(edges), "edges", analysis.line(op)))
+    args = (cut, op.args[1], Const(np.asarray(edges), _called(values, "edges"), analysis.line(op)))
     spelled = op.name.rpartition(".")[0]
     name = spelled + ".cut" if spelled else "pd.cut"
     kwargs: Dict[str, Any] = {key: Const(value) for key, value in kept.items()}
@@ -269,7 +316,9 @@ def _split(analysis: Any, op: Op) -> Any:
     from .analysis import Rule
 
     arrays = op.args[1:]
-    row_nodes = [a.node for a in arrays if isinstance(a, Ref) and analysis.roles.get(a.node) == "row"]
+    row_nodes = [
+        a.node for a in arrays if isinstance(a, Ref) and analysis.roles.get(a.node) == "row"
+    ]
     if not row_nodes or len(row_nodes) != len([a for a in arrays if isinstance(a, Ref)]):
         return None
     ids = analysis.full.ids[row_nodes[0]]
@@ -343,7 +392,7 @@ def _merge(analysis: Any, op: Op) -> Any:
 
         raise Refusal(
             "this join gives several rows (or rows of its own) for one input row",
-            "make the other table have one row per key (drop_duplicates, groupby), and join how='left'",
+            "give the other table one row per key (drop_duplicates, groupby), join how='left'",
             analysis.line(op), "law-broken",
         )  # fmt: skip
     ids = ids.astype(np.int64)
@@ -360,7 +409,8 @@ def _merge(analysis: Any, op: Op) -> Any:
         outcome.append((lane, got, found))
     for lane, got, found in outcome:
         lane.values[op.result], lane.ids[op.result] = got, found
-    rejects = len(ids) < len(analysis.full.ids[node])
+    how = _plain(analysis, op.kwargs.get("how"))
+    rejects = len(ids) < len(analysis.full.ids[node]) or how in (None, "inner")
     return Rule(op, "apply", rejects, frozen=analysis.frozen_operands(op), operand=node)
 
 
@@ -396,5 +446,3 @@ def _stack(analysis: Any, op: Op) -> Any:
         lane.values[op.result] = analysis.evaluate(shadow, lane)
         lane.ids[op.result] = lane.ids[rows[0]]
     return Rule(op, "bypass", operand=rows[0], note="stack", form=None)
-
-

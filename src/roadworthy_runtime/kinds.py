@@ -66,7 +66,9 @@ def is_data(value: Any, depth: int = 0) -> bool:
 def is_frame(value: Any) -> bool:
     """Whether a value is a pandas DataFrame."""
     pandas = sys.modules.get("pandas")
-    return pandas is not None and hasattr(pandas, "DataFrame") and isinstance(value, pandas.DataFrame)
+    return (
+        pandas is not None and hasattr(pandas, "DataFrame") and isinstance(value, pandas.DataFrame)
+    )
 
 
 def is_series(value: Any) -> bool:

@@ -238,7 +238,8 @@ class Runner:
         """Columns that tables among the operands had, and now lack."""
         out: Set[Any] = set()
         for node in op.refs():
-            now, then = trace.values.get(node), base.columns.get((op.index, node))
+            now: Any = trace.values.get(node)
+            then = base.columns.get((op.index, node))
             if kinds.is_frame(now) and then is not None:
                 out |= set(then) - set(now.columns)
         return out
@@ -305,6 +306,8 @@ class Runner:
             if len(good) == len(base.columns) == len(result.columns):
                 return result if list(result.columns) == list(base.columns) else ABSENT
             return result[good] if trimmed and good else ABSENT
+        if op.kind == "attr" and op.name == "shape" and result[0] == base[0]:
+            return result
         if trimmed and not _reads_columns(op):
             return ABSENT
         try:
@@ -318,7 +321,9 @@ def _reads_columns(op: Op) -> bool:
     if op.kind in ("item", "attr"):
         return op.name not in ("values", "T", "size", "shape")
     if op.kind == "call":
-        return op.name == "frozen.by_group"
+        return op.name in ("frozen.by_group", "len")
+    if op.kind == "comprehension":
+        return True
     return op.kind == "method" and op.name in ("apply", "eval", "get", "pop", "itertuples")
 
 
@@ -361,7 +366,16 @@ def _trimmed(op: Op, missing: Set[Any], frozen: Dict[int, Any]) -> Optional[Op]:
     args = (*op.args[:first], *map(cut, op.args[first:]))
     kwargs = {key: cut(value) for key, value in op.kwargs.items()}
     return Op(
-        op.index, op.kind, op.site, op.context, op.name, args, kwargs, op.result, op.random, op.spelled
+        op.index,
+        op.kind,
+        op.site,
+        op.context,
+        op.name,
+        args,
+        kwargs,
+        op.result,
+        op.random,
+        op.spelled,
     )
 
 

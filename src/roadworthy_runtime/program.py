@@ -167,5 +167,3 @@ def _exit_code(stop: SystemExit) -> int:
     if stop.code is None:
         return 0
     return stop.code if isinstance(stop.code, int) else 1
-
-

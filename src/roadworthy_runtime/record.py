@@ -21,7 +21,13 @@ from . import facade
 from .program import Failure, Program, Ran
 from .refusal import Refusal
 
-PREDICTIONS = ("predict_proba", "predict", "decision_function", "score_samples", "predict_log_proba")
+PREDICTIONS = (
+    "predict_proba",
+    "predict",
+    "decision_function",
+    "score_samples",
+    "predict_log_proba",
+)
 SAMPLE = 200
 
 
@@ -86,8 +92,6 @@ def _failure(failure: Failure) -> Dict[str, Any]:
     }
 
 
-
-
 def capture(
     program: Program, ran: Ran, spec: Dict[str, Any], out: Path, result: Dict[str, Any]
 ) -> None:
@@ -104,6 +108,7 @@ def capture(
     source = _source(program, recording, spec.get("input"), list(outputs.values()))
     towards = [node for _, _, nodes in recorder.fits for node in nodes]
     analysis = _analysed(Analysis, recording, source, outputs, towards)
+    source = analysis.source
     _check_replay(analysis, outputs, live)
     steps = steps_for(analysis, list(outputs.values()))
     runner = Runner(analysis, steps)
@@ -146,9 +151,7 @@ def capture(
 # ---- outputs and input
 
 
-def _outputs(
-    program: Program, ran: Ran, names: List[str]
-) -> Tuple[Dict[str, int], Dict[str, Any]]:
+def _outputs(program: Program, ran: Ran, names: List[str]) -> Tuple[Dict[str, int], Dict[str, Any]]:
     """Output name -> node, and -> the value that the program computed."""
     if not names and facade.REQUEST.get("outputs"):
         return _deployed_outputs(program)
@@ -205,14 +208,18 @@ def _unknown_input(program: Program, name: str, line: int) -> Refusal:
         return Refusal(
             "input %s has no rows%s: it is no table, array or list"
             % (name, " at line %d" % line if line else ""),
-            "name the table that the answers' rows come from", line or first, input=name,
-        )  # fmt: skip
+            "name the table that the answers' rows come from",
+            line or first,
+            input=name,
+        )
     near = difflib.get_close_matches(name, list(bound), 3, 0.5)
+    known = ", ".join(_tables(program)) or "none"
     return Refusal(
         "the program binds no name %s that could be its input" % name,
-        "did you mean %s?" % " or ".join(near) if near
-        else "its tables are: %s" % (", ".join(_tables(program)) or "none"), input=name, nearest=near,
-    )  # fmt: skip
+        "did you mean %s?" % " or ".join(near) if near else "its names are: %s" % known,
+        input=name,
+        nearest=near,
+    )
 
 
 def _tables(program: Program) -> List[str]:
@@ -221,7 +228,9 @@ def _tables(program: Program) -> List[str]:
 
 def _cure_output(program: Program) -> str:
     names = [
-        name for name, seen in program.recorder.bound.items() if any(node > 0 for _, node, _ in seen)
+        name
+        for name, seen in program.recorder.bound.items()
+        if any(node > 0 for _, node, _ in seen)
     ]
     return "these do: %s" % ", ".join(names[-8:]) if names else "name another input"
 
@@ -453,7 +462,7 @@ def _lines(analysis: Any, final: List[Any], describer: Any) -> Dict[str, Any]:
     marks: List[Dict[str, Any]] = []
     used = {node for step in final for node in step.frozen}
     for rule in analysis.rules:
-        if rule.rule == "state" and rule.op.result in used or rule.rule == "form":
+        if (rule.rule == "state" and rule.op.result in used) or rule.rule == "form":
             site = sites[rule.op.site]
             marks.append(
                 {
@@ -461,11 +470,15 @@ def _lines(analysis: Any, final: List[Any], describer: Any) -> Dict[str, Any]:
                     "start": site.column, "end": site.end_column, "note": rule.note,
                 }
             )  # fmt: skip
-    touched = sorted({(sites[op.site].file, sites[op.site].statement) for op in analysis.recording.ops})
+    touched = sorted(
+        {(sites[op.site].file, sites[op.site].statement) for op in analysis.recording.ops}
+    )
     return {"kept": kept, "frozen": frozen, "marks": marks, "touched": touched}
 
 
-def _decisions(analysis: Any, final: List[Any], columns: Any, program: Program) -> List[Dict[str, Any]]:
+def _decisions(
+    analysis: Any, final: List[Any], columns: Any, program: Program
+) -> List[Dict[str, Any]]:
     """What was decided for the author, each with what overrides it."""
     sites = analysis.recording.sites
     out: List[Dict[str, Any]] = []
@@ -511,7 +524,7 @@ def _roots(describer: Any) -> set:  # type: ignore[type-arg]
     """The packages whose classes the frozen values are made of."""
     found = set()
     for frozen in describer.state.values():
-        stack, seen = [frozen.value], set()
+        stack, seen = [frozen.value], set[int]()
         while stack and len(seen) < 400:
             item = stack.pop()
             if id(item) in seen:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import inspect
 import operator
 import sys
@@ -94,7 +95,7 @@ class Recorder:
         held: Any = value
         if not isinstance(value, (list, tuple, dict)):
             try:
-                held = weakref.ref(value, lambda _, key=key, node=node: _forget(live, key, node))
+                held = weakref.ref(value, functools.partial(_forget, live, key, node))
             except TypeError:
                 held = value
         live[key] = (held, node)
@@ -173,7 +174,7 @@ class Recorder:
         return self._const(value, spelling)
 
     def _const(self, value: Any, spelling: Spelling) -> Const:
-        name = self._root(spelling) if not kinds.is_atom(value) else ""
+        name = self._leaf(spelling) if kinds.is_atom(value) else self._root(spelling)
         if spelling[0] == "name":
             name = spelling[1]
         touched = self._touched.get(id(value))
@@ -190,6 +191,12 @@ class Recorder:
         while spelling[0] == "site" and self.sites[spelling[1]].operands:
             spelling = self.sites[spelling[1]].operands[0]
         return str(spelling[1]) if spelling[0] == "name" else ""
+
+    def _leaf(self, spelling: Spelling) -> str:
+        """The last name of a dotted one such as ``self.mean``."""
+        if spelling[0] != "site":
+            return ""
+        return self.sites[spelling[1]].callee.rpartition(".")[2]
 
     # ---- recording one operation
 
@@ -225,7 +232,9 @@ class Recorder:
             if not self._changes_rows(kind, name, args, kwargs, result):
                 return result
         operands, keywords = nodes()
-        op = Op(len(self.ops), kind, site, self.context, name, operands, keywords, None, random, spelled)
+        op = Op(
+            len(self.ops), kind, site, self.context, name, operands, keywords, None, random, spelled
+        )
         if followed and known is None:
             if kinds.is_atom(result):
                 self._nodes += 1
@@ -273,7 +282,7 @@ class Recorder:
         for value in taught:
             if self.node_of(value) is None:
                 self._touch(value, where.line)
-        if name.startswith(("fit", "partial_fit", "train")) or name.startswith("cross_val"):
+        if name.startswith(("fit", "partial_fit", "train", "cross_val")):
             data = [self.node_of(value) for value in args[1:]]
             found = [node for node in data if node is not None]
             towards = kwargs.get("y")
@@ -333,7 +342,13 @@ class Recorder:
         spelled = self.sites[site].callee
         if isinstance(owner, (types.ModuleType, type)):
             return self._operate(
-                "call", site, spelled or name, lambda: f(*args, **kwargs), (f, *args), kwargs, spelled
+                "call",
+                site,
+                spelled or name,
+                lambda: f(*args, **kwargs),
+                (f, *args),
+                kwargs,
+                spelled,
             )
         return self._operate(
             "method", site, name, lambda: f(*args, **kwargs), (owner, *args), kwargs
@@ -343,7 +358,7 @@ class Recorder:
         value = getattr(owner, name)
         if self.paused or not self._live:
             return value
-        if self.node_of(owner) is None or callable(value) and not kinds.is_data(value):
+        if self.node_of(owner) is None or (callable(value) and not kinds.is_data(value)):
             return value
         if not (kinds.is_data(value) or kinds.is_atom(value) or _plain_list(value)):
             return value
@@ -415,7 +430,9 @@ class Recorder:
         if self.paused or self.node_of(owner) is None:
             self._foreign_store(site, owner, (value,))
             return setattr(owner, name, value)
-        self._operate("setattr", site, name, lambda: setattr(owner, name, value), (owner, value), {})
+        self._operate(
+            "setattr", site, name, lambda: setattr(owner, name, value), (owner, value), {}
+        )
 
     def delitem(self, site: int, owner: Any, key: Any, /) -> None:
         if self.paused or self.node_of(owner) is None:
@@ -448,7 +465,9 @@ class Recorder:
         function = INPLACE[symbol]
         if self.paused or (self.node_of(old) is None and self.node_of(value) is None):
             return function(old, value)
-        return self._operate("inplace", site, symbol, lambda: function(old, value), (old, value), {})
+        return self._operate(
+            "inplace", site, symbol, lambda: function(old, value), (old, value), {}
+        )
 
     def loop(self, site: int, iterable: Any, names: Any, /) -> Iterator[Any]:
         if self.paused:
@@ -512,7 +531,12 @@ class Recorder:
     def _source(self, site: int, name: str, value: Any) -> Optional[int]:
         if self.wanted is None:
             rows = kinds.rows_of(value) if kinds.is_data(value) else None
-            if rows is None or isinstance(value, (list, tuple)) or kinds.is_index(value) or rows < 2:
+            if (
+                rows is None
+                or isinstance(value, (list, tuple))
+                or kinds.is_index(value)
+                or rows < 2
+            ):
                 return None
         else:
             wanted, line = self.wanted
@@ -569,7 +593,7 @@ class Recorder:
         function = getattr(f, "__func__", f)
         code = getattr(function, "__code__", None)
         if code is None and not isinstance(f, types.BuiltinFunctionType):
-            code = getattr(getattr(type(f), "__call__", None), "__code__", None)
+            code = getattr(vars(type(f)).get("__call__"), "__code__", None)
         return code is not None and code.co_filename in self.own_files
 
     def _descend(self, site: int, f: Any, args: Any, kwargs: Any) -> Any:
@@ -617,7 +641,7 @@ class Recorder:
         return atoms
 
 
-def _forget(live: Dict[int, Tuple[Any, int]], key: int, node: int) -> None:
+def _forget(live: Dict[int, Tuple[Any, int]], key: int, node: int, _: Any) -> None:
     entry = live.get(key)
     if entry is not None and entry[1] == node:
         del live[key]

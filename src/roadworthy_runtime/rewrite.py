@@ -56,6 +56,7 @@ class Rewriter(ast.NodeTransformer):
         self._classes: List[str] = []
         self._fresh = 0
         self._numbers: Dict[int, int] = {}
+        self._slices: Dict[int, Tuple[Spelling, ...]] = {}
 
     # ---- helpers
 
@@ -63,6 +64,8 @@ class Rewriter(ast.NodeTransformer):
         number = self._numbers.get(id(node))
         if number is not None:
             return ("site", number)
+        if id(node) in self._slices:
+            return ("list", self._slices[id(node)])
         if isinstance(node, ast.Name):
             return ("name", node.id)
         if isinstance(node, ast.Constant):
@@ -71,16 +74,13 @@ class Rewriter(ast.NodeTransformer):
             return ("list", tuple(self._spell(item) for item in node.elts))
         if isinstance(node, ast.Dict):
             return ("dict", tuple(self._spell(item) for item in node.values))
-        if isinstance(node, ast.Slice):
-            parts = (node.lower, node.upper, node.step)
-            return ("list", tuple(self._spell(p) if p else ("literal", None) for p in parts))
         return ("other", None)
 
     def _site(
         self,
         node: Any,
         operands: Sequence[ast.AST] = (),
-        keywords: Optional[Dict[str, ast.AST]] = None,
+        keywords: Optional[Dict[str, ast.expr]] = None,
         callee: str = "",
     ) -> ast.Constant:
         self.sites.append(
@@ -226,7 +226,9 @@ class Rewriter(ast.NodeTransformer):
         target = node.target
         if isinstance(target, ast.Name):
             load = ast.copy_location(ast.Name(target.id, ast.Load()), node)
-            call = self._hook(node, "augment", [self._site(node, [load, value]), symbol, load, value])
+            call = self._hook(
+                node, "augment", [self._site(node, [load, value]), symbol, load, value]
+            )
             return _assign(node, target, self._bind(node, (target.id,), call))
         owner = self.visit(target.value)
         if isinstance(target, ast.Attribute):
@@ -254,9 +256,7 @@ class Rewriter(ast.NodeTransformer):
     def visit_For(self, node: ast.For) -> Any:
         iterable = self.visit(node.iter)
         names = ast.copy_location(_literal(_names(node.target)), node)
-        node.iter = self._hook(
-            node, "loop", [self._site(node.iter, [iterable]), iterable, names]
-        )
+        node.iter = self._hook(node, "loop", [self._site(node.iter, [iterable]), iterable, names])
         node.body, node.orelse = self._body(node.body), self._body(node.orelse)
         return node
 
@@ -308,7 +308,10 @@ class Rewriter(ast.NodeTransformer):
                 self.visit(p) if p else ast.copy_location(ast.Constant(None), node)
                 for p in (node.lower, node.upper, node.step)
             ]
-            made = ast.Call(ast.Attribute(ast.Name(HOOK, ast.Load()), "slice", ast.Load()), parts, [])
+            made = ast.Call(
+                ast.Attribute(ast.Name(HOOK, ast.Load()), "slice", ast.Load()), parts, []
+            )
+            self._slices[id(made)] = tuple(self._spell(part) for part in parts)
             return ast.fix_missing_locations(ast.copy_location(made, node))
         if isinstance(node, ast.Tuple) and any(isinstance(e, ast.Slice) for e in node.elts):
             made_tuple = ast.Tuple([self._key(e) for e in node.elts], ast.Load())
@@ -352,6 +355,7 @@ class Rewriter(ast.NodeTransformer):
             posonlyargs=[], args=[ast.arg(name) for name in free], kwonlyargs=[],
             kw_defaults=[], defaults=[],
         )  # fmt: skip
+        assert isinstance(body, ast.expr)
         function = ast.Lambda(arguments, body)
         loads: List[ast.expr] = [ast.Name(name, ast.Load()) for name in free]
         values = ast.Tuple(loads, ast.Load())

@@ -8,7 +8,7 @@ from typing import Any, Iterator, List, Optional, Tuple
 import numpy as np
 
 from . import kinds
-from .trace import Const, Op, Ref
+from .trace import Op, Ref
 
 RELATIVE = 1e-9
 """Floats of the same row may differ so much between batches (BLAS sums in another order)."""
@@ -22,7 +22,7 @@ def take(value: Any, positions: Any) -> Any:
         return value.iloc[positions]
     if isinstance(value, (list, tuple)):
         return type(value)([value[int(place)] for place in positions])
-    if kinds.is_index(value) or hasattr(value, "take") and kinds.root(value) == "pandas":
+    if kinds.is_index(value) or (hasattr(value, "take") and kinds.root(value) == "pandas"):
         return value.take(positions)
     if kinds.is_sparse(value):
         return value.tocsr()[positions]
@@ -53,8 +53,10 @@ def same(left: Any, right: Any, subset: bool = False) -> bool:
             and all(same(left[key], right[key]) for key in left)
         )
     if kinds.is_atom(left) or kinds.is_atom(right):
-        return kinds.is_atom(left) and kinds.is_atom(right) and bool(
-            _same_arrays(_objects([left]), _objects([right]))
+        return (
+            kinds.is_atom(left)
+            and kinds.is_atom(right)
+            and bool(_same_arrays(_objects([left]), _objects([right])))
         )
     if kinds.root(left) != kinds.root(right):
         return False
@@ -86,7 +88,8 @@ def _objects(values: Any) -> Any:
 
 def _categories(value: Any) -> Optional[List[Any]]:
     dtype = getattr(value, "dtype", None)
-    return list(dtype.categories) if hasattr(dtype, "categories") else None
+    categories = getattr(dtype, "categories", None)
+    return None if categories is None else list(categories)
 
 
 def _same_arrays(left: Any, right: Any) -> bool:
@@ -100,7 +103,7 @@ def _same_arrays(left: Any, right: Any) -> bool:
     if a.dtype.kind == b.dtype.kind and a.dtype.kind in "bmM":
         return bool(np.array_equal(a, b, equal_nan=a.dtype.kind != "b"))
     if a.dtype.kind in "iufb" and b.dtype.kind in "iufb":
-        return False if a.size else True
+        return not a.size
     x, y = a.astype(object).ravel(), b.astype(object).ravel()
     if set(map(type, x)) == {str} == set(map(type, y)):
         return bool((x == y).all())
@@ -154,7 +157,7 @@ def _same_cell(left: Any, right: Any) -> bool:
 
 def is_opaque(value: Any) -> bool:
     """Whether a value only looks at rows that another value holds (accessors, group objects)."""
-    return kinds.root(value) == "pandas" and kinds.rows_of(value) is None or (
+    return (kinds.root(value) == "pandas" and kinds.rows_of(value) is None) or (
         type(value).__module__.startswith("pandas.core.groupby")
         or type(value).__module__.startswith("pandas.core.indexing")
         or type(value).__module__.startswith("pandas.core.strings")
@@ -163,17 +166,20 @@ def is_opaque(value: Any) -> bool:
     )
 
 
-def candidates(op: Op, result: Any, operands: List[Tuple[int, Any, Ids]]) -> Iterator[Tuple[str, int, Ids]]:
+def candidates(
+    op: Op, result: Any, operands: List[Tuple[int, Any, Ids]], key: Any
+) -> Iterator[Tuple[str, int, Ids]]:
     """Which input rows the rows of a result could be, likeliest first.
 
-    ``operands`` are (node, value, row numbers) of the row values that the operation read.
+    ``operands`` are (node, value, row numbers) of the row values that the operation read; ``key``
+    is a subscript's concrete key.
     Each candidate is (how it was found, node it was found by, row numbers).
     """
     count = kinds.rows_of(result)
     if count is None:
         return
     if op.kind == "item" and len(operands) and isinstance(op.args[0], Ref):
-        found = _by_key(op, operands)
+        found = _by_key(op, operands, key)
         if found is not None and len(found) == count:
             yield "key", op.args[0].node, found
     for node, value, ids in operands:
@@ -199,31 +205,18 @@ def _by_label(result: Any, value: Any, ids: Ids) -> Optional[Ids]:
     return None if (places < 0).any() else ids[places]
 
 
-def _by_key(op: Op, operands: List[Tuple[int, Any, Ids]]) -> Optional[Ids]:
-    values = {node: (value, ids) for node, value, ids in operands}
+def _by_key(op: Op, operands: List[Tuple[int, Any, Ids]], key: Any) -> Optional[Ids]:
     owner = op.args[0].node
-    if owner not in values:
+    found = [(value, ids) for node, value, ids in operands if node == owner]
+    if not found:
         return None
-    value, ids = values[owner]
-    if not (kinds.is_array(value) or kinds.is_sparse(value)):
+    value, ids = found[0]
+    if not (kinds.is_array(value) or kinds.is_sparse(value) or isinstance(value, list)):
         return None
-    key = op.args[1]
-    if isinstance(key, Ref):
-        rows = values[key.node][0] if key.node in values else None
-    elif isinstance(key, Const):
-        rows = key.value
-    elif key.kind == "tuple" and key.items:
-        first = key.items[0]
-        rows = first.value if isinstance(first, Const) else None
-        if isinstance(first, Ref) and first.node in values:
-            rows = values[first.node][0]
-    else:
-        return None
-    if isinstance(rows, tuple):
-        rows = rows[0] if rows else None
+    rows = key[0] if isinstance(key, tuple) and key else key
     if rows is None:
         return None
     try:
-        return np.atleast_1d(ids[np.asarray(rows) if not isinstance(rows, slice) else rows])
+        return np.atleast_1d(ids[rows if isinstance(rows, slice) else np.asarray(rows)])
     except (IndexError, TypeError, ValueError):
         return None

@@ -6,7 +6,7 @@ import types
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 Context = Tuple[Tuple[str, int, int, str], ...]
-"""Where an operation ran: ("call", site, count, function) and ("loop", site, turn, value) frames."""
+"""Where an operation ran: frames ("call", site, count, function), ("loop", site, turn, value)."""
 
 
 class Ref(NamedTuple):

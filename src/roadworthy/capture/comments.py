@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Comments(NamedTuple):
-    """``above``: line of a statement -> the comment lines right above it; ``beside``: -> its own."""
+    """``above``: line of a statement -> the comments right above it; ``beside``: -> its own."""
 
     above: dict[int, list[str]]
     beside: dict[int, str]

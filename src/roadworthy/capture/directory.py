@@ -130,8 +130,8 @@ def _readme(plan: dict[str, Any], name: str) -> str:
     )
     return f"""# {name}
 
-The production part of `{program}`: rows of `{signature["input"]}` in, {outputs} out. It runs without
-Roadworthy.
+The production part of `{program}`: rows of `{signature["input"]}` in, {outputs} out.
+It runs without Roadworthy.
 
     pip install -r requirements.txt
     python flow.py rows.csv -o answers.csv

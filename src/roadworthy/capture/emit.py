@@ -8,7 +8,17 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 from roadworthy.capture.expressions import (
-    Operand, assign, attribute, call, constant, expression, key, name, operand, parsed, subscript,
+    Operand,
+    assign,
+    attribute,
+    call,
+    constant,
+    expression,
+    key,
+    name,
+    operand,
+    parsed,
+    subscript,
 )  # fmt: skip
 
 Step = dict[str, Any]
@@ -114,12 +124,14 @@ class Emitter:
             value = expression(step, self.resolve)
         else:
             value = expression(step, self.resolve)
-        if step["writes"] is not None and (step["result"] is None or _inplace(step) or kind == "inplace"):
+        if step["writes"] is not None and (
+            step["result"] is None or _inplace(step) or kind == "inplace"
+        ):
             return self._written(place, step, value)
         node = step["result"]
         if self._inlines(place, step):
             self.inlined[node] = value
-            return
+            return None
         variable = self._variable(place, node, step)
         self.variables[node] = variable
         self._add(assign(name(variable), value), step)
@@ -197,7 +209,9 @@ class Emitter:
         """A condition on rows: those it rejects are answered as rejected."""
         line, kind = constant(step["line"]), step["kind"]
         follow = name("rows")
-        words = {word: self._operand(item) for word, item in step["kwargs"].items() if word != "inplace"}
+        words = {
+            word: self._operand(item) for word, item in step["kwargs"].items() if word != "inplace"
+        }
         if kind == "item":
             owner, mask = (self._operand(item) for item in step["args"])
             columns: ast.expr | None = None
@@ -205,11 +219,15 @@ class Emitter:
                 owner = owner.value
                 if isinstance(mask, ast.Tuple):
                     mask, columns = mask.elts
-            reason = constant("not " + ast.unparse(mask))
-            made: ast.expr = call(attribute(follow, "filter"), owner, mask, line=line, reason=reason)
+            reason = constant("not " + _condition(step["source"], mask))
+            made: ast.expr = call(
+                attribute(follow, "filter"), owner, mask, line=line, reason=reason
+            )
             if columns is None or ast.unparse(key(columns)) == ":":
                 return made
-            return subscript(attribute(made, "loc"), ast.Tuple([parsed("slice(None)"), columns], ast.Load()))
+            return subscript(
+                attribute(made, "loc"), ast.Tuple([parsed("slice(None)"), columns], ast.Load())
+            )
         if step["name"].endswith("merge"):
             args = [self._operand(item) for item in step["args"]]
             if kind == "call":
@@ -226,7 +244,11 @@ class Emitter:
         arguments = ast.arguments([], [ast.arg("table")], None, [], [], None, [])
         reason = constant("not " + ast.unparse(call(name(step["name"]), *args, **words)))
         return call(
-            attribute(follow, "filter"), owner, ast.Lambda(arguments, inner), line=line, reason=reason
+            attribute(follow, "filter"),
+            owner,
+            ast.Lambda(arguments, inner),
+            line=line,
+            reason=reason,
         )
 
     def _add(self, tree: ast.stmt, step: Step) -> None:
@@ -234,6 +256,14 @@ class Emitter:
         self.statements.append(
             Statement(ast.fix_missing_locations(tree), step["file"], step["statement"], context)
         )
+
+
+def _condition(source: str, mask: ast.expr) -> str:
+    """The condition as the author wrote it: what stands between the brackets."""
+    place = source.find("[")
+    if place > 0 and source.endswith("]"):
+        return " ".join(source[place + 1 : -1].split())
+    return ast.unparse(mask)
 
 
 _TAKEN = frozenset({"state", "rows", "frozen", "flow", "predict", "answer", "steps"})

@@ -37,7 +37,9 @@ def attribute(owner: ast.expr, text: str) -> ast.Attribute:
 
 def call(function: ast.expr, *args: ast.expr, **keywords: ast.expr) -> ast.Call:
     """A call."""
-    return ast.Call(function, list(args), [ast.keyword(key, value) for key, value in keywords.items()])
+    return ast.Call(
+        function, list(args), [ast.keyword(key, value) for key, value in keywords.items()]
+    )
 
 
 def constant(value: Any) -> ast.Constant:

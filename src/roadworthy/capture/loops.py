@@ -8,13 +8,12 @@ from typing import Any
 from roadworthy.capture.emit import Statement
 from roadworthy.capture.expressions import name, parsed
 
-
 Loops = dict[int, tuple[str, int]]
 """Number of a loop's site -> its variable and its line."""
 
 
 def rolled(statements: list[Statement], targets: Loops) -> list[Statement]:
-    """The statements with loops where each turn differs only in the loop's variable and in state."""
+    """The statements, with loops where turns differ only in the loop's variable and in state."""
     out: list[Statement] = []
     place = 0
     while place < len(statements):
@@ -73,7 +72,9 @@ def _roll(turns: list[list[Statement]], targets: Loops) -> list[Statement] | Non
     loop = ast.For(ast.Name(variable, ast.Store()), parsed(repr(values)), body, [], None)
     made: list[ast.stmt] = []
     for names, table in tables.items():
-        pairs = ", ".join(f"{label}: state.{entry}" for label, entry in zip(labels, names, strict=True))
+        pairs = ", ".join(
+            f"{label}: state.{entry}" for label, entry in zip(labels, names, strict=True)
+        )
         made.append(ast.parse(f"{table} = {{{pairs}}}").body[0])
     made.append(loop)
     context = first.context[:-1]
@@ -137,7 +138,9 @@ def _is_state(node: Any) -> bool:
 def _table_name(entries: tuple[str, ...], tables: dict[tuple[str, ...], str]) -> str:
     """``lat_mean``, ``lon_mean`` → ``means``; ``encoder``, ``encoder_2`` → ``encoders``."""
     words = [entry.split("_") for entry in entries]
-    common = [word for word in words[0] if all(word in other for other in words) and not word.isdigit()]
+    common = [
+        word for word in words[0] if all(word in other for other in words) and not word.isdigit()
+    ]
     base = ("_".join(common) or "learned").rstrip("s") + "s"
     found, number = base, 1
     while found in tables.values():

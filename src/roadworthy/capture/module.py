@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 import textwrap
 from pathlib import PurePath
 from typing import Any
@@ -44,8 +45,9 @@ def _docstring(plan: dict[str, Any], title: str) -> str:
     outputs = ", ".join(plan["outputs"])
     program = PurePath(plan["program"]).name
     plural = "" if columns == 1 else "s"
+    rows = plan["signature"]["input"]
     return (
-        f'"""{title}: {columns} column{plural} of {plan["signature"]["input"]} in, {outputs} out.\n\n'
+        f'"""{title}: {columns} column{plural} of {rows} in, {outputs} out.\n\n'
         f"The part of {program} that production needs; what the program learned is in state/.\n"
         '"""\n'
     )
@@ -57,11 +59,16 @@ def _imports(plan: dict[str, Any], needs_frozen: bool) -> str:
         used.add("import pandas as pd")
     if plan["signature"]["kind"] == "array":
         used.add("import numpy as np")
-    lines = sorted(line for line in used if line.startswith("import "))
-    lines += sorted(line for line in used if line.startswith("from "))
     own = ["import flow_frozen as frozen"] if needs_frozen else []
     own.append("from flow_support import Flow, Rows, load_state")
-    return "\n".join([*lines, "", *own]) + "\n"
+    standard = sorted(line for line in used if _root(line) in sys.stdlib_module_names)
+    others = sorted(used - set(standard))
+    return "\n\n".join("\n".join(part) for part in (standard, others, own) if part) + "\n"
+
+
+def _root(statement: str) -> str:
+    """The package that an import statement imports from."""
+    return statement.split()[1].partition(".")[0]
 
 
 def _definitions(plan: dict[str, Any]) -> str:
@@ -84,7 +91,7 @@ def _function(plan: dict[str, Any], body: str) -> str:
     argument = plan["signature"]["input"]
     outputs = " and ".join(plan["outputs"])
     head = f"def steps({argument}: {kind}, rows: Rows):\n"
-    doc = f'"""{outputs[:1].upper() + outputs[1:]} for each row of {argument}."""\n'
+    doc = f'"""The answer of each row of {argument}: {outputs}."""\n'
     return head + textwrap.indent(doc + body, "    ")
 
 

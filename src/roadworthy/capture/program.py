@@ -23,7 +23,12 @@ from roadworthy.core.run import Package, Run
 from roadworthy.core.signature import Signature
 from roadworthy.core.values import Value
 from roadworthy.errors import (
-    CaptureError, EnvironmentFailed, LawBroken, NotFound, ProgramFailed, RoadworthyError,
+    CaptureError,
+    EnvironmentFailed,
+    LawBroken,
+    NotFound,
+    ProgramFailed,
+    RoadworthyError,
     VerificationFailed,
 )  # fmt: skip
 from roadworthy.runtime.bundle import put_runtime
@@ -66,8 +71,8 @@ def capture_program(
 ) -> Captured:
     """Runs the program, captures its flow into ``out/flow`` and verifies it there.
 
-    Raises ProgramFailed, CaptureError, LawBroken or VerificationFailed, each with the program's line
-    and the failed run in ``details["run"]``; NotFound and EnvironmentFailed before anything ran.
+    Raises ProgramFailed, CaptureError, LawBroken or VerificationFailed, each with the program's
+    line and the failed run in ``details["run"]``; NotFound and EnvironmentFailed before it ran.
     """
     program = request.program.resolve()
     if not program.is_file():
@@ -162,7 +167,7 @@ def verify_directory(python: Path, directory: Path, bundle: Path, report: Path) 
     ]  # fmt: skip
     environ = _environment(bundle)
     environ["PYTHONDONTWRITEBYTECODE"] = "1"
-    process = subprocess.run(command, env=environ, capture_output=True, text=True)
+    process = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     try:
         document = json.loads(report.read_text(encoding="utf-8"))
     except FileNotFoundError:

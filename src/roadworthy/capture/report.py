@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from roadworthy.core.capture import (
-    CaptureReport, Decision, GraphNode, LineRole, Mark, SourceFile, SourceLine, StateEntry,
+    CaptureReport,
+    Decision,
+    GraphNode,
+    LineRole,
+    Mark,
+    SourceFile,
+    SourceLine,
+    StateEntry,
 )  # fmt: skip
 
 _RANK: dict[LineRole, int] = {"blank": 0, "dropped": 1, "frozen": 2, "kept": 3}
@@ -128,7 +135,9 @@ class _Marked:
     def _mark_names(self) -> None:
         """Imports, definitions and constants that the flow uses."""
         imports = set(self.plan["imports"].values())
-        constants = {n for n, text in self.plan["constants"].items() if not text.startswith("state.")}
+        constants = {
+            n for n, text in self.plan["constants"].items() if not text.startswith("state.")
+        }
         for statement in _statements(self.tree):
             if isinstance(statement, ast.Import | ast.ImportFrom):
                 if any(line in imports for line in _single_imports(statement)):
