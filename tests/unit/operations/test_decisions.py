@@ -34,7 +34,14 @@ AT = "2026-03-01T12:00:00Z"
 
 def deployment(**fields: object) -> Deployment:
     base = Deployment(
-        model="m", stage="production", generation=4, release=2, live=2, previous=1, caller="ann", asked=3
+        model="m",
+        stage="production",
+        generation=4,
+        release=2,
+        live=2,
+        previous=1,
+        caller="ann",
+        asked=3,
     )
     return replace(base, **fields)
 
@@ -310,9 +317,7 @@ class Interleavings(RuleBasedStateMachine):
                 (op,) = [each for each in self.operations if each.id == name]
                 if transitions.holds(self.deployment, op):
                     self.deployment, _ = transitions.given_up(self.deployment, AT, "failed")
-                self._replace(
-                    name, lambda op: transitions.failed(op, problem, AT, self.now, 1.0)
-                )
+                self._replace(name, lambda op: transitions.failed(op, problem, AT, self.now, 1.0))
             case _:
                 assert isinstance(step, Note)
 
