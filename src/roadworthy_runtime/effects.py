@@ -192,7 +192,8 @@ class _Watch:
     def settle(self) -> None:
         """Note it where the line before drew from a global random generator that is unseeded."""
         mark = _random_mark()
-        if mark != self.mark and not self.seeded and self.last is not None:
+        imported = mark[0] != self.mark[0]  # modules may draw when they are first imported
+        if mark != self.mark and not imported and not self.seeded and self.last is not None:
             self._note("randomness", "draws from a global random generator", self.last)
         self.mark = mark
 
@@ -290,7 +291,7 @@ def _same_bound(function: Any, other: Any) -> bool:
 def _random_mark() -> Any:
     """Changes with every draw from the generators of ``random`` and ``numpy.random``."""
     state = random.getstate()
-    mark: list[Any] = [state[1][-1], state[1][0], state[2]]
+    mark: list[Any] = [len(sys.modules), state[1][-1], state[1][0], state[2]]
     module = sys.modules.get("numpy.random")
     if module is not None:
         drawn = module.get_state()

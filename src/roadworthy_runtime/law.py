@@ -163,10 +163,10 @@ def telling_rows(columns: Columns, n: int, most: int) -> list[int]:
         for rows in wanted:
             if turn < len(rows) and len(chosen) < (most * 3) // 4:
                 chosen[rows[turn]] = None
-    step = max(1, n // max(1, most - len(chosen)))
-    for row in range(0, n, step):
-        if len(chosen) < most:
-            chosen[row] = None
+    others = [row for row in range(n) if row not in chosen]
+    free = max(0, min(most - len(chosen), len(others)))
+    for turn in range(free):
+        chosen[others[turn * len(others) // free]] = None
     return sorted(chosen)
 
 

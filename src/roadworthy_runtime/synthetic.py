@@ -135,7 +135,7 @@ def _fresh_texts(items: list[str]) -> Any:
             made = item
             if len(own) > 2 and attempt < 30:
                 made = "".join(_elsewhere(parts, at, part, dice) for at, part in enumerate(own))
-            if made in taken:
+            else:
                 digits = any(c.isdigit() for c in item) and attempt < 50
                 made = "".join(_other(c, dice, digits) for c in item)
             if made not in taken:

@@ -23,7 +23,6 @@ SOURCES = Path(roadworthy_runtime.__file__).parent.parent
 FLOW = """\
 import numpy as np
 import pandas as pd
-import tomli_w
 
 from flow_support import Flow, load_state
 
@@ -124,16 +123,18 @@ def write_sample(
     frame.to_parquet(directory / "sample.parquet", index=False)
 
 
-def run(directory: Path, code: str, *arguments: str, seed: str = "0") -> str:
+def run(directory: Path, code: str, python: Path | str = sys.executable) -> str:
     """What a fresh process prints that runs this code in the flow's directory."""
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), *arguments],
+        [str(python), "-c", textwrap.dedent(code)],
         cwd=directory,
-        env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": ""},
+        env={**os.environ, "PYTHONPATH": ""},
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    if done.returncode:
+        raise RuntimeError(done.stderr)
     return done.stdout
 
 
