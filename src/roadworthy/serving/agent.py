@@ -300,15 +300,13 @@ class Agent:
             return
         worker.settled = True
         before = self._troubles.get(worker.place)
-        served = worker.ready_after is not None
-        steady = served and time.monotonic() - worker.began > STEADY_SECONDS
+        steady = worker.served and time.monotonic() - worker.began > STEADY_SECONDS
         failures = 1 if before is None or steady else before.failures + 1
-        if served:
-            failures = min(failures, 2)
         self._troubles[worker.place] = Trouble(
             failures=failures,
             at=time.monotonic(),
             error=worker.error,
+            served=worker.served,
             hopeless=worker.hopeless,
         )
 

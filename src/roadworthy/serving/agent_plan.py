@@ -32,14 +32,16 @@ class Seen(Value):
 
 
 class Trouble(Value):
-    """How often a place's worker failed in a row, how long ago on a monotonic clock, and why.
+    """How often a place's worker failed in a row, when on a monotonic clock, and why.
 
-    ``hopeless`` is whether it said itself that it can't serve here.
+    ``served`` is whether it had been ready before it failed, ``hopeless`` whether it said
+    itself that it can't serve here.
     """
 
     failures: int
     at: float
     error: str
+    served: bool = False
     hopeless: bool = False
 
 
@@ -67,7 +69,7 @@ def place_of(spec: WorkerSpec, slot: int) -> Place:
 def pause_after(trouble: Trouble) -> float:
     """Seconds until a place may be filled again: at once after the first failure, then longer.
 
-    >>> [pause_after(Trouble(failures=n, at=0, error="")) for n in (1, 2, 3, 9)]
+    >>> [pause_after(Trouble(failures=n, at=0, error="", served=True)) for n in (1, 2, 3, 9)]
     [0.0, 0.25, 0.5, 10.0]
     """
     if given_up(trouble):
@@ -78,8 +80,11 @@ def pause_after(trouble: Trouble) -> float:
 
 
 def given_up(trouble: Trouble) -> bool:
-    """Whether the place counts as failed; it is still tried again, rarely."""
-    return trouble.hopeless or trouble.failures >= TRIES
+    """Whether the place counts as failed; it is still tried again, rarely.
+
+    What was ready before is never given up: it may be a request that kills it.
+    """
+    return trouble.hopeless or (trouble.failures >= TRIES and not trouble.served)
 
 
 def next_plan(

@@ -60,6 +60,7 @@ class Worker:
         self.state: WorkerState = "starting"
         self.error = ""
         self.hopeless = False
+        self.served = False
         self.settled = False
         self.signature: Signature | None = None
         self.began = time.monotonic()
@@ -125,6 +126,7 @@ class Worker:
             return False
         link.close()
         self.state = "ready"
+        self.served = True
         return True
 
     async def look(self, start_seconds: float) -> None:
@@ -183,6 +185,7 @@ class Worker:
         link.close()
         if self.state == "starting":
             self.state = "ready"
+            self.served = True
             self.ready_after = round(time.monotonic() - self.began, 3)
 
     def _ended(self, code: int | None) -> None:

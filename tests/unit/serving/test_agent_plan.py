@@ -68,6 +68,18 @@ def test_a_place_that_failed_waits_longer_each_time_and_is_given_up():
     assert start_at(161.0, 3).start == [place]
 
 
+def test_what_was_ready_before_is_started_again_ever_more_slowly_but_not_given_up():
+    place = place_of(spec(1), 0)
+
+    def plan_at(now: float):
+        trouble = Trouble(failures=9, at=100.0, error="no", served=True)
+        return next_plan(table(spec(1)), [seen(1, "failed")], [], {place: trouble}, now)
+
+    assert plan_at(109.0).start == []
+    assert plan_at(111.0).start == [place]
+    assert plan_at(109.0).failed == {}
+
+
 def test_a_release_with_one_good_worker_has_not_failed():
     trouble = Trouble(failures=9, at=0.0, error="no")
     plan = next_plan(
