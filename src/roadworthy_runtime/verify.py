@@ -44,6 +44,8 @@ def main(arguments: Sequence[str]) -> int:
         if getattr(options, name) is not None:
             setattr(options, name, getattr(options, name).resolve())
     _leave(directory)
+    # Threads that wait for one another without working would make single rows slow.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     warnings.simplefilter("ignore")
     if options.answers is not None:
         _write_answers(directory, options.answers)
