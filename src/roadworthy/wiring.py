@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 TRAFFIC_SECONDS = 15.0
+WARM_AFTER_SECONDS = 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,9 +138,19 @@ def serve_control(settings: Settings) -> int:
             blobs = open_blobs(settings.blobs_url, settings.blob_options)
             blobs.sweep()
             parts = build_control(settings, database, blobs)
+            warmer = threading.Timer(WARM_AFTER_SECONDS, _load_what_checks_need)
+            warmer.daemon = True
+            warmer.start()
             return run_control(parts.app, parts.context, parts.controller)
         finally:
             database.close()
+
+
+def _load_what_checks_need() -> None:
+    """Load ahead, once everything is ready, what the first certification would load."""
+    from pyarrow import parquet
+
+    log.debug("%s is loaded", parquet.__name__)
 
 
 class _Environments:
