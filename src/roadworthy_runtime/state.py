@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Optional
 from roadworthy_runtime import support
 from roadworthy_runtime.compare import ADDRESSES, difference, short
 from roadworthy_runtime.plain import NotPlain, encode, in_order
-from roadworthy_runtime.support.state import read_value
+from roadworthy_runtime.support.state import foreign_types, read_value, skops_io
 
 _READABLE = 1_000
 """A column of up to so many values is written as JSON, which people can read."""
@@ -215,12 +215,12 @@ def _parquet(value: Any, names: Mapping[str, Any]) -> _Written:
 
 def _skops(value: Any, names: Mapping[str, Any]) -> _Written:
     try:
-        skops: Any = importlib.import_module("skops.io")
+        skops = skops_io()
         data = _settled(skops.dumps(value))
         types = skops.get_untrusted_types(data=data)
     except Exception as problem:  # whatever it says of a type that it does not know
         raise _Unsuited(str(problem)) from problem
-    foreign = [t for t in types if t.split(".")[0] not in ("sklearn", "numpy", "scipy")]
+    foreign = foreign_types(types)
     if foreign:
         raise _Unsuited(f"skops does not trust {', '.join(foreign)}")
     return data, {"requires": ["skops"]}

@@ -13,7 +13,7 @@ import pickle
 import re
 import sys
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Union
@@ -86,12 +86,34 @@ def _read_parquet(data: bytes, entry: Mapping[str, Any], names: Mapping[str, Any
 
 
 def _read_skops(data: bytes, entry: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
-    skops: Any = importlib.import_module("skops.io")
+    skops = skops_io()
     types = skops.get_untrusted_types(data=data)
-    foreign = [t for t in types if t.split(".")[0] not in ("sklearn", "numpy", "scipy")]
+    foreign = foreign_types(types)
     if foreign:
         raise FlowError(f"state {entry['name']} holds foreign types: {', '.join(foreign)}")
     return skops.loads(data, trusted=types)
+
+
+def foreign_types(types: Iterable[str]) -> list[str]:
+    """Those that are of none of the libraries whose types a skops file may hold."""
+    return [name for name in types if name.split(".")[0] not in ("sklearn", "numpy", "scipy")]
+
+
+def skops_io() -> Any:
+    """The module ``skops.io``. Raises ImportError where it isn't installed.
+
+    For its list of trusted types skops imports all of scikit-learn, which takes most of a flow's
+    start. That list is not used here (``foreign_types`` goes by names), so it is left empty.
+    """
+    if "skops.io" in sys.modules:
+        return sys.modules["skops.io"]
+    utilities: Any = importlib.import_module("sklearn.utils")
+    every = utilities.all_estimators
+    utilities.all_estimators = list
+    try:
+        return importlib.import_module("skops.io")
+    finally:
+        utilities.all_estimators = every
 
 
 def _read_pickle(data: bytes, entry: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
