@@ -58,7 +58,7 @@ class Output:
             return _whole_pandas(value, positions, n, index)
         if positions is None:
             return value
-        if isinstance(value, numpy.ndarray):
+        if hasattr(value, "dtype"):
             return _whole_array(value, positions, n)
         filled: list[Any] = [None] * n
         for at, item in zip(positions, value):
@@ -93,17 +93,17 @@ def _plain(part: Any) -> Any:
             part = part.to_numpy()
         elif hasattr(part, "_mask") and not part.isna().any():
             part = part.to_numpy(dtype=part.dtype.numpy_dtype)
-    kind = getattr(getattr(part, "dtype", None), "kind", "O")
-    if isinstance(part, numpy.ndarray) and kind in "biufmM":
+    dtype = getattr(part, "dtype", None)
+    if dtype is not None and isinstance(part, numpy.ndarray) and dtype.kind in "biufmM":
         return part
-    items = part.tolist() if isinstance(part, numpy.ndarray) else list(part)
+    items = part.tolist() if hasattr(part, "tolist") else list(part)
     return [None if is_null(item) else item for item in items]
 
 
 def _spread(values: Any, positions: Optional[Sequence[int]], n: int) -> Any:
     if positions is None:
         return values
-    if isinstance(values, numpy.ndarray) and values.dtype.kind in "fmM":
+    if hasattr(values, "dtype") and values.dtype.kind in "fmM":
         return _whole_array(values, positions, n)
     spread: list[Any] = [None] * n
     for at, item in zip(positions, values.tolist() if hasattr(values, "tolist") else values):

@@ -31,7 +31,8 @@ class InputColumn:
             self.levels = frozenset(spec["levels"])
         self._wanted: Any = self.dtype
         self._codes: dict[Any, int] = {}
-        self._convert = self._converter(spec)
+        own = kind in ("records", "texts")  # Python's own values, without NumPy
+        self._convert = self._own_values if own else self._converter(spec)
 
     def convert(self, values: Any, nulls: Sequence[int]) -> Any:
         """The values in creation's type. At ``nulls`` stands null, or anything if there is none.
@@ -98,6 +99,19 @@ class InputColumn:
         if self._wanted.kind in "US":
             return lambda values, nulls: numpy.asarray(self._text(values, nulls), self._wanted)
         return self._numbers
+
+    def _own_values(self, values: Any, nulls: Sequence[int]) -> Any:
+        items = self._plain(values.tolist() if hasattr(values, "tolist") else values, nulls, None)
+        types: dict[str, Any] = {"text": str, "int": int, "float": (int, float), "bool": bool}
+        wanted = types.get(self.type)
+        for i, item in enumerate(items):
+            if item is None or wanted is None:
+                continue
+            if not isinstance(item, wanted) or (isinstance(item, bool) and wanted is not bool):
+                raise FlowError(f"column {self.name}, row {i}: {item!r} is no {self.type}")
+            if self.dtype == "float64":
+                items[i] = float(item)
+        return items
 
     def _numbers(self, values: Any, nulls: Sequence[int]) -> Any:
         wanted = self._wanted

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from roadworthy.testing.emitted import flights, run, signature, write_flow
+from roadworthy.testing.emitted import SCORES, flights, run, signature, write_flow
 
 STEPS = """
 flights = rows.filter(flights, flights["distance"] > 500, line=12, reason="distance > 500")
@@ -122,3 +122,29 @@ def test_it_runs_with_older_pandas(tmp_path: Path, other_environment: Path) -> N
         """
     printed = run(directory, code, python=other_environment)
     assert printed.split("\n")[0] == "[2.0, nan]"
+
+
+def test_a_flow_on_texts_needs_neither_numpy_nor_pandas(tmp_path: Path) -> None:
+    directory = write_flow(
+        tmp_path / "flow",
+        """
+        flights = rows.filter(flights, [bool(text) for text in flights], line=2, reason="empty")
+        return [len(text) * state.weight for text in flights]
+        """,
+        state={"weight": 2.5},
+        signature=signature(
+            [{"name": "text", "type": "text", "dtype": "object"}],
+            [{**SCORES, "kind": "list"}],
+            kind="texts",
+        ),
+    )
+    source = (directory / "flow.py").read_text("utf-8")
+    source = source.replace("import numpy as np\n", "").replace("import pandas as pd\n", "")
+    (directory / "flow.py").write_text(source, "utf-8")
+    code = """
+        import sys
+        sys.modules["numpy"] = sys.modules["pandas"] = None
+        from flow import flow
+        print(flow.predict(["ab", "", "c"]), flow.answer_columns({"text": ["", "x"]}, 2).values)
+        """
+    assert run(directory, code) == "[5.0, None, 2.5] {'scores': {'scores': [None, 2.5]}}\n"

@@ -320,6 +320,15 @@ def test_inputs_of_every_kind_reach_the_steps_as_they_are(
         assert seen[0] == [{"a": 1.0, "b": 1}, {"a": 2.0, "b": 3}]
 
 
+@pytest.mark.parametrize(
+    ("type_", "item"), [("text", 5), ("int", 1.5), ("int", True), ("float", "1"), ("bool", 1)]
+)
+def test_a_record_of_another_type_is_refused(make: MakeFlow, type_: str, item: Any) -> None:
+    flow = make(lambda records, rows: [0.0], [column("object", type_)], kind="records")
+    with pytest.raises(FlowError, match=f"column a, row 0: .* is no {type_}"):
+        flow.predict([{"a": item}])
+
+
 def test_a_record_without_a_key_stays_without_it(make: MakeFlow) -> None:
     columns = [AB[0], {**AB[0], "name": "b", "nullable": True, "null": "missing"}]
     flow = make(
