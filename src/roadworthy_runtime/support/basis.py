@@ -83,7 +83,7 @@ def is_null(value: Any) -> bool:
         return True
     if isinstance(value, (str, int, bytes)):
         return False
-    if "pandas" in sys.modules and (value is pandas.NA or value is pandas.NaT):
+    if sys.modules.get("pandas") and (value is pandas.NA or value is pandas.NaT):
         return True
     try:
         return bool(value != value)
