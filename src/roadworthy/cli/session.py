@@ -9,9 +9,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from roadworthy.client.control import ControlPlane
 from roadworthy.errors import RoadworthyError, Unavailable
 from roadworthy.operations.supervisor import (
     ControlRecord,
@@ -24,6 +23,9 @@ from roadworthy.operations.supervisor import (
 from roadworthy.settings import Settings, load_settings
 from roadworthy.wiring import child_environment
 from roadworthy_runtime.facade import GIVEN
+
+if TYPE_CHECKING:
+    from roadworthy.client.control import ControlPlane
 
 READY_SECONDS = 30.0
 
@@ -44,6 +46,8 @@ def caller() -> str:
 
 def connect(settings: Settings | None = None) -> ControlPlane:
     """The control plane of the settings' home, or at its address; does not start it."""
+    from roadworthy.client.control import ControlPlane
+
     settings = settings or settings_of()
     record = running(settings)
     address = record.address if record else settings.control_address
@@ -131,5 +135,7 @@ def _answers_elsewhere(settings: Settings) -> bool:
 
 
 def _is_ours(settings: Settings) -> bool:
+    from roadworthy.client.control import ControlPlane
+
     with ControlPlane(settings.control_address, settings.token) as control:
         return str(control.get("/status").get("home")) == str(settings.home)

@@ -14,7 +14,6 @@ from roadworthy.cli.options import DryRun, Json
 from roadworthy.cli.output import ago, emit_json, plain, say, size, table
 from roadworthy.cli.session import connect, running, settings_of, start
 from roadworthy.errors import NotFound, RoadworthyError, Unavailable, UsageError
-from roadworthy.operations.doctor import Finding, examine_machine
 from roadworthy.operations.logs import log_files, read_log, tail
 from roadworthy.operations.supervisor import stop_everything, supervisor_of
 
@@ -177,6 +176,8 @@ def logs(
 
 def doctor(as_json: Json = False) -> None:
     """What is wrong here, and the cure."""
+    from roadworthy.operations.doctor import Finding, examine_machine
+
     try:
         settings = settings_of()
     except RoadworthyError as error:
