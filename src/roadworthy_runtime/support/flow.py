@@ -173,7 +173,9 @@ class Flow:
             values_of = {o.name: self._placed(o, results[o.name], rows) for o in self.outputs}
         except NothingLeft:
             values_of = {o.name: (o.empty(), [] if n else None) for o in self.outputs}
-        return _Outcome(values_of, rows.rejected, warned)
+        unanswered = _unanswered([positions for _, positions in values_of.values()], n)
+        rejected = [r for r in rows.rejected if r.row in unanswered]
+        return _Outcome(values_of, rejected, warned)
 
     def _placed(self, output: Output, value: Any, rows: Rows) -> tuple[Any, Optional[list[int]]]:
         positions = rows.carried(value)
@@ -212,6 +214,15 @@ class Flow:
                 else:
                     records[row][column.label] = None if column.null == "none" else float("nan")
         return records
+
+
+def _unanswered(answered: Sequence[Optional[list[int]]], n: int) -> set[int]:
+    """The rows that some output leaves out; a filter beside the way to the answers rejects none."""
+    left_out: set[int] = set()
+    for positions in answered:
+        if positions is not None:
+            left_out.update(set(range(n)).difference(positions))
+    return left_out
 
 
 def _column(array: Any) -> Any:

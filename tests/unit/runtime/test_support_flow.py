@@ -376,6 +376,16 @@ def test_steps_may_change_their_table_and_never_the_callers(make: MakeFlow) -> N
     np.testing.assert_array_equal(answers.values["scores"]["scores"], [100.0])
 
 
+def test_a_filter_beside_the_way_to_the_answers_rejects_nobody(make: MakeFlow) -> None:
+    def steps(table: Any, rows: Any) -> Any:
+        rows.filter(table, table["a"] > 0, line=3, reason="a > 0")
+        return table["a"].to_numpy()
+
+    values, rejected = make(steps, AB).answer({"a": [1.0, -1.0], "b": [1, 2]})
+    np.testing.assert_array_equal(values, [1.0, -1.0])
+    assert rejected == []
+
+
 def test_steps_that_lose_rows_without_saying_are_an_error(make: MakeFlow) -> None:
     flow = make(lambda table, rows: np.zeros(1), AB)
     with pytest.raises(FlowError, match="1 rows where the flow has 2"):
