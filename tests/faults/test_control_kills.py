@@ -6,18 +6,20 @@ of requests meets no wrong answer.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
 
 from roadworthy.core.operation import Operation, Progress
-from roadworthy.errors import RoadworthyError
+from roadworthy.errors import RoadworthyError, Unavailable
 from roadworthy.operations.processes import lives
 from roadworthy.testing.hosts import wait_until
 from roadworthy.testing.systems import System
@@ -88,8 +90,7 @@ def deploy_and_kill(system: System, factor: float, step: str, name: str) -> Oper
     operation = system.begin(factor)
     try:
         ended = system.control.follow(operation, tell, patience=60)
-    except RoadworthyError as error:
-        assert error.cure
+    except RoadworthyError:
         ended = None
     assert killed
     return ended
@@ -116,10 +117,8 @@ def test_kills_at_random_times_leave_the_state_before_or_after(system: System) -
         operation = system.begin(factor)
         time.sleep(0.15 + 0.7 * number)  # the moment of the kill is what is varied
         system.kill("control")
-        try:
+        with contextlib.suppress(RoadworthyError):  # ended without its effect: the state tells
             system.control.follow(operation, lambda line: None, patience=60)
-        except RoadworthyError as error:
-            assert error.cure
         settled(system)
         after = system.live()
         score = system.predict(a=3.0, b=1)["answer"]["scores"]
@@ -170,10 +169,8 @@ def test_a_control_plane_killed_while_rolling_back(system: System) -> None:
     with steady_stream(system) as stream:
         thread = threading.Timer(0.01, lambda: system.kill("control"))
         thread.start()
-        try:
+        with contextlib.suppress(Unavailable):
             system.control.rollback("tiny", "production", found["generation"], reason="fault")
-        except RoadworthyError as error:
-            assert error.code == "unavailable"
         thread.join()
         settled(system)
     assert stream.failures == []
@@ -205,7 +202,7 @@ def test_down_finds_what_a_killed_supervisor_left() -> None:
         assert "agent" in done.stdout
         assert not any(lives(process) for process in parts)
         assert gateway is not None
-        wait_until(lambda: not os.path.exists(f"/proc/{gateway}"), what="its end")
+        wait_until(lambda: not Path(f"/proc/{gateway}").exists(), what="its end")
 
 
 def test_after_everything_was_killed_up_brings_back_what_was_live(system: System) -> None:
