@@ -198,10 +198,10 @@ class System:
         return process
 
     def kill_strays(self) -> None:
-        """Kill what still mentions this directory in its command line: a test's last resort."""
+        """Kill what still has this directory in its command line or environment: a last resort."""
         for folder in Path("/proc").glob("[0-9]*"):
             try:
-                words = (folder / "cmdline").read_bytes()
+                words = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
             except OSError:
                 continue
             if str(self.directory).encode() in words and int(folder.name) != os.getpid():
