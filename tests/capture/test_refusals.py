@@ -1,0 +1,224 @@
+"""Programs that can't be captured are refused by name, with the line and a cure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.capture.conftest import Laboratory
+from tests.capture.making import capture
+
+from roadworthy.capture import CaptureRequest
+from roadworthy.capture.program import capture_program
+from roadworthy.errors import (
+    CaptureError,
+    EnvironmentFailed,
+    LawBroken,
+    NotFound,
+    ProgramFailed,
+    RoadworthyError,
+    VerificationFailed,
+)
+
+HEAD = """\
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LinearRegression
+
+rng = np.random.default_rng(0)
+n = 120
+df = pd.DataFrame({"id": np.arange(n) + 700, "x": rng.normal(size=n), "w": rng.exponential(size=n),
+                   "town": rng.choice(["a", "b", "c"], n), "y": rng.normal(size=n)})
+"""  # 8 lines
+TAIL = """\
+X = df.drop(columns=["id", "town", "y"])
+model = LinearRegression().fit(X, df["y"])
+scores = model.predict(X)
+"""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A program and what is said of it: the error, its line, and words of its text and cure."""
+
+    name: str
+    program: str
+    error: type[RoadworthyError]
+    line: int | None
+    words: tuple[str, ...]
+    input: str | None = "df"
+    outputs: tuple[str, ...] = ("scores",)
+
+
+def between(
+    name: str, *middle: str, error: type[RoadworthyError], words: tuple[str, ...], line: int = 9
+) -> Refusal:
+    """A program whose own lines stand from line 9 between the head and the tail."""
+    return Refusal(name, HEAD + "\n".join(middle) + "\n" + TAIL, error, line, words)
+
+
+LAW = (
+    between("rank", 'df["r"] = df["x"].rank()', error=LawBroken, words=("rank", "other rows")),
+    between(
+        "shift", 'df["before"] = df["x"].shift(1).fillna(0)', error=LawBroken, words=("shift",)
+    ),
+    between("cumsum", 'df["total"] = df["w"].cumsum()', error=LawBroken, words=("cumsum",)),
+    between("diff", 'df["step"] = df["x"].diff().fillna(0)', error=LawBroken, words=("diff",)),
+    between(
+        "numpy", 'df["up"] = np.cumsum(df["w"].to_numpy())', error=LawBroken, words=("cumsum",)
+    ),
+    between(
+        "counter",
+        'df["turn"] = df.groupby("town").cumcount()',
+        error=LawBroken,
+        words=("cumcount",),
+    ),
+    between("position", 'df["place"] = range(len(df))', error=CaptureError, words=("row",)),
+    between("index", 'df["place"] = df.index', error=CaptureError, words=("row",)),
+    between(
+        "known by group of one",
+        'mean = df.groupby("id")["y"].mean()',
+        'df["old"] = df["id"].map(mean)',
+        error=CaptureError,
+        words=("mean",),
+    ),
+    between(
+        "known by label",
+        'known = df["y"].to_dict()',
+        'df["old"] = [known[i] for i in df.index]',
+        error=CaptureError,
+        words=("row",),
+        line=10,
+    ),
+    between(
+        "known by key, with nulls",
+        "from sklearn.ensemble import HistGradientBoostingRegressor as LinearRegression",
+        'known = dict(zip(df["id"], df["y"]))',
+        'df["old"] = df["id"].map(known)',
+        error=CaptureError,
+        words=("id",),
+        line=11,
+    ),
+)
+
+OUTPUTS = (
+    Refusal(
+        "aggregated",
+        HEAD + TAIL + "answer = scores.mean()\n",
+        CaptureError,
+        12,
+        ("answer", "row"),
+        outputs=("answer",),
+    ),
+    Refusal(
+        "per group",
+        HEAD + TAIL + 'answer = df.assign(s=scores).groupby("town")["s"].mean()\n',
+        CaptureError,
+        12,
+        ("answer", "row"),
+        outputs=("answer",),
+    ),
+    Refusal(
+        "of no input",
+        HEAD + TAIL + "answer = np.zeros(3)\n",
+        CaptureError,
+        12,
+        ("answer", "does not depend on the input"),
+        outputs=("answer",),
+    ),
+    Refusal(
+        "input never used",
+        HEAD + 'other = pd.DataFrame({"a": [1, 2]})\n' + TAIL,
+        CaptureError,
+        12,
+        ("scores", "does not depend on the input other"),
+        input="other",
+    ),
+    Refusal(
+        "unknown output",
+        HEAD + TAIL,
+        CaptureError,
+        None,
+        ("score", "did you mean scores"),
+        outputs=("score",),
+    ),
+    Refusal(
+        "unknown input",
+        HEAD + "frame = df\n" + TAIL,
+        CaptureError,
+        None,
+        ("frames", "did you mean frame"),
+        input="frames",
+    ),
+    Refusal("input of no rows", HEAD + TAIL, CaptureError, 6, ("n has no rows",), input="n"),
+    Refusal(
+        "no output", HEAD + 'print(df["x"].mean())\n', CaptureError, None, ("--output",), outputs=()
+    ),
+    Refusal(
+        "expression",
+        HEAD + TAIL,
+        CaptureError,
+        None,
+        ("model.forecast(X)", "AttributeError"),
+        outputs=("model.forecast(X)",),
+    ),
+)
+
+UNSAFE = ()
+
+
+@pytest.mark.parametrize("refusal", [*LAW, *OUTPUTS, *UNSAFE], ids=lambda refusal: refusal.name)
+def test_refused_by_name_with_line_and_cure(refusal: Refusal, laboratory: Laboratory) -> None:
+    error = laboratory.refusal(refusal)
+    assert isinstance(error, refusal.error)
+    text = f"{error}\n{error.details}"
+    for word in refusal.words:
+        assert word in text
+    assert error.cure
+    assert error.line == refusal.line
+    assert error.details["run"]["status"] == "failed"
+
+
+def test_a_program_that_raises_shows_its_own_traceback(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    own = "def half(table):\n    return table['z'] / 2\nhalf(df)\n"
+    program.write_text(HEAD + own + TAIL, "utf-8")
+    with pytest.raises(ProgramFailed, match="KeyError: 'z'") as raised:
+        capture(program, tmp_path / "out", "df", ("scores",))
+    shown = raised.value.details["traceback"]
+    assert raised.value.line == 10
+    assert f'File "{program}", line 11, in <module>' in shown
+    assert "return table['z'] / 2" in shown
+    assert "roadworthy" not in shown
+    assert not (tmp_path / "out" / "flow").exists()
+
+
+def test_a_program_that_is_no_python_names_its_line(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(HEAD + "for in df:\n    pass\n", "utf-8")
+    with pytest.raises(ProgramFailed, match="SyntaxError") as raised:
+        capture(program, tmp_path / "out", "df", ("scores",))
+    assert raised.value.line == 9
+    assert "for in df:" in raised.value.details["traceback"]
+
+
+def test_a_program_that_ends_with_an_error_code_has_failed(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(HEAD + TAIL + "raise SystemExit(3)\n", "utf-8")
+    with pytest.raises(ProgramFailed, match="exit code 3"):
+        capture(program, tmp_path / "out", "df", ("scores",))
+
+
+def test_program_and_interpreter_have_to_exist(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match=r"missing\.py does not exist"):
+        capture(tmp_path / "missing.py", tmp_path / "out", None, ())
+    program = tmp_path / "program.py"
+    program.write_text("x = 1\n", "utf-8")
+    request = CaptureRequest(program=program, name="x", python=tmp_path / "python")
+    with pytest.raises(EnvironmentFailed, match="can't be started"):
+        capture_program(request, tmp_path / "out")
+
+
+def test_what_verification_finds_is_told_with_all_failed_checks() -> None:
+    assert issubclass(VerificationFailed, CaptureError)
