@@ -112,6 +112,15 @@ CASES = [
         failing=(4, 5),
     ),
     Case(
+        "dummies_together",
+        "houses",
+        oracles.dummies_together,
+        "area rooms quality zone year garage",
+        input="houses",
+        outputs=("answers",),
+        answered="test.index",
+    ),
+    Case(
         "parts_by_fit_transform",
         "houses",
         oracles.parts_by_fit_transform,
@@ -200,5 +209,15 @@ CASES = [
         output="predicted",
         raw=_flowers,
         new=rows.flowers,
+    ),
+    Case(
+        "shuffled_and_sorted",
+        "houses",
+        oracles.shuffled_and_sorted,
+        "area rooms year garage lot",
+        input="houses",
+        outputs=("late",),
+        answered="pd.read_csv(Path(__file__).with_name('houses.csv')).dropna(subset=['price'])"
+        ".sort_values('price', ascending=False).sample(frac=1, random_state=4).index[half:]",
     ),
 ]

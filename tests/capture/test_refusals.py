@@ -66,6 +66,12 @@ LAW = (
     between("cumsum", 'df["total"] = df["w"].cumsum()', error=LawBroken, words=("cumsum",)),
     between("diff", 'df["step"] = df["x"].diff().fillna(0)', error=LawBroken, words=("diff",)),
     between(
+        "rolling",
+        'df["smooth"] = df["x"].rolling(3, min_periods=1).mean()',
+        error=LawBroken,
+        words=("mean", "other rows"),
+    ),
+    between(
         "numpy", 'df["up"] = np.cumsum(df["w"].to_numpy())', error=LawBroken, words=("cumsum",)
     ),
     between(
@@ -75,7 +81,17 @@ LAW = (
         words=("cumcount",),
     ),
     between("position", 'df["place"] = range(len(df))', error=CaptureError, words=("row",)),
+    between("arange", 'df["place"] = np.arange(len(df))', error=CaptureError, words=("row",)),
     between("index", 'df["place"] = df.index', error=CaptureError, words=("row",)),
+    between(
+        "seeded noise", 'df["noise"] = rng.normal(size=len(df))', error=CaptureError, words=("row",)
+    ),
+    between(
+        "unseeded noise",
+        'df["noise"] = df["x"] + np.random.normal(size=len(df))',
+        error=CaptureError,
+        words=("random",),
+    ),
     between(
         "known by group of one",
         'mean = df.groupby("id")["y"].mean()',
@@ -90,15 +106,6 @@ LAW = (
         error=CaptureError,
         words=("row",),
         line=10,
-    ),
-    between(
-        "known by key, with nulls",
-        "from sklearn.ensemble import HistGradientBoostingRegressor as LinearRegression",
-        'known = dict(zip(df["id"], df["y"]))',
-        'df["old"] = df["id"].map(known)',
-        error=CaptureError,
-        words=("id",),
-        line=11,
     ),
 )
 
