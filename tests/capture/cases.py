@@ -211,6 +211,14 @@ CASES = [
         new=rows.flowers,
     ),
     Case(
+        "series_and_table",
+        "orders",
+        oracles.series_and_table,
+        "order amount items",
+        input="orders",
+        outputs=("scores", "handed_in"),
+    ),
+    Case(
         "shuffled_and_sorted",
         "houses",
         oracles.shuffled_and_sorted,

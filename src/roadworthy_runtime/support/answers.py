@@ -88,16 +88,24 @@ def _array_dtype(name: str) -> Any:
 def _plain(part: Any) -> Any:
     """A column as a NumPy array of numbers or times, or else as a list with None for null."""
     if hasattr(part, "iloc"):
-        part = part.array
         if isinstance(part.dtype, numpy.dtype):
             part = part.to_numpy()
-        elif hasattr(part, "_mask") and not part.isna().any():
-            part = part.to_numpy(dtype=part.dtype.numpy_dtype)
+        else:
+            part = part.array
+            if hasattr(part, "_mask") and not part.isna().any():
+                part = part.to_numpy(dtype=part.dtype.numpy_dtype)
     dtype = getattr(part, "dtype", None)
     if dtype is not None and isinstance(part, numpy.ndarray) and dtype.kind in "biufmM":
         return part
     items = part.tolist() if hasattr(part, "tolist") else list(part)
-    return [None if is_null(item) else item for item in items]
+    return [None if is_null(item) else _own(item) for item in items]
+
+
+def _own(item: Any) -> Any:
+    """A number of NumPy's as Python's own; anything else as it is."""
+    if type(item).__module__ == "numpy" and getattr(item, "shape", None) == ():
+        return item if item.dtype.kind in "mM" else item.item()
+    return item
 
 
 def _spread(values: Any, positions: Optional[Sequence[int]], n: int) -> Any:
