@@ -13,11 +13,12 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Se
 import numpy as np
 
 from . import forms, kinds
+from .judging import InLane, judge
 from .lanes import Lane, choose_rows, duplicate, execute, fresh, inplace_rows, selections
 from .refusal import Refusal
 from .rows import candidates, is_opaque, same, take
 from .snapshot import snapshot
-from .trace import Const, Op, Recording, Ref, Source, fill
+from .trace import Const, Op, Recording, Ref, Source, fill, first_node
 
 ROW, STATE = "row", "state"
 
@@ -148,7 +149,7 @@ class Analysis:
         rows = [node for node in followed if self.roles.get(node) == ROW]
         if not rows:
             return self._state_only(op)
-        owner = refs_first(op)
+        owner = first_node(op)
         changed = self.writes(op)
         if changed is not None and self.roles.get(changed) == STATE:
             return self._state_only(op)
@@ -332,7 +333,7 @@ class Analysis:
     def _position(self, op: Op) -> bool:
         """Whether an operation selects rows of a row value by where they stand."""
         assert op.result is not None
-        owner = refs_first(op)
+        owner = first_node(op)
         if owner is None or self.roles.get(owner) != ROW or owner in self.counted:
             return False
         if isinstance(self.full.ids.get(owner), dict):
@@ -357,163 +358,9 @@ class Analysis:
         rejects = found or forms.is_condition(self, op)
         return Rule(op, "apply", rejects=rejects, frozen=self.frozen_operands(op))
 
-    def judge(self, op: Op, result: Any, in_lane: Any) -> Optional[bool]:
-        """Whether ``in_lane`` obeys the law for this full result; then, whether it drops rows.
-
-        Sets values and row numbers of the result in all lanes. None: the law does not hold.
-        """
-        assert op.result is not None
-        operands = self.row_operands(op, self.full)
-        outcome: Dict[int, Any] = {}
-        for number, lane in enumerate(self.alive()):
-            try:
-                outcome[id(lane)] = in_lane(lane)
-            except Exception:
-                if number == 0 or any(len(ids) for _, _, ids in self.row_operands(op, lane)):
-                    return None
-                lane.dead = True
-        if kinds.is_atom(result) or forms.is_shape(result):
-            return self._judge_count(op, result, operands, outcome)
-        if is_opaque(result):
-            ids = next((ids for _, _, ids in operands), None)
-            if ids is None:
-                return None
-            self._set(op.result, result, ids, outcome, op)
-            return False
-        if op.kind == "element":
-            return self._judge_element(op, result, outcome)
-        if isinstance(result, (list, tuple, dict)) and kinds.is_data(result):
-            return self._judge_container(op, result, outcome)
-        for how, primary, ids in self.candidates(op, result, self.full):
-            matched = self._matches(op, result, ids, how, primary, outcome)
-            if matched is not None:
-                for lane in self.alive():
-                    lane.values[op.result] = outcome[id(lane)]
-                    lane.ids[op.result] = matched[id(lane)]
-                self.full.ids[op.result] = ids
-                before = self.full.ids[primary]
-                return int((ids >= 0).sum()) < int((before >= 0).sum())
-        return None
-
-    def _set(self, node: int, result: Any, ids: Any, outcome: Dict[int, Any], op: Op) -> None:
-        self.full.values[node], self.full.ids[node] = result, ids
-        for lane in self.alive():
-            lane.values[node] = outcome[id(lane)]
-            lane.ids[node] = next((i for _, _, i in self.row_operands(op, lane)), lane.rows)
-
-    def _judge_count(
-        self, op: Op, result: Any, operands: Any, outcome: Dict[int, Any]
-    ) -> Optional[bool]:
-        """A number of rows (or a shape that starts with one) is as long as the request is."""
-        assert op.result is not None
-        if op.kind not in ("attr", "call", "item", "element"):
-            return None
-        first = result[0] if isinstance(result, tuple) else result
-        if isinstance(first, bool) or not isinstance(first, int):
-            return None
-        source = next((node for node, value, _ in operands if kinds.rows_of(value) == first), None)
-        owner = refs_first(op)
-        if op.kind == "item" and owner in self.counted:
-            if not (isinstance(op.args[1], Const) and op.args[1].value == 0):
-                return None
-            source = self.counted[owner]
-        if source is None:
-            return None
-        for lane in self.alive():
-            got = outcome[id(lane)]
-            if isinstance(result, tuple):
-                if got[1:] != result[1:]:
-                    return None
-                got = got[0]
-            if got != len(lane.ids[source]):
-                return None
-        for lane in self.alive():
-            lane.values[op.result] = outcome[id(lane)]
-            lane.ids[op.result] = None
-        self.counted[op.result] = source
-        return False
-
-    def _judge_element(self, op: Op, result: Any, outcome: Dict[int, Any]) -> Optional[bool]:
-        owner, key = op.args[0].node, op.args[1].value
-        assert op.result is not None
-        held = self.full.ids.get(owner)
-        if not isinstance(held, dict) or held.get(key) is None:
-            return None
-        self.full.ids[op.result] = held[key]
-        for lane in self.alive():
-            lane.values[op.result] = outcome[id(lane)]
-            lane.ids[op.result] = lane.ids[owner][key]
-        return False
-
-    def _judge_container(self, op: Op, result: Any, outcome: Dict[int, Any]) -> Optional[bool]:
-        """Each part of a list, tuple or dict is a row value, or the same in all lanes."""
-        assert op.result is not None
-        keys = list(result) if isinstance(result, dict) else list(range(len(result)))
-        full_ids: Dict[Any, Any] = {}
-        lane_ids: Dict[int, Dict[Any, Any]] = {id(lane): {} for lane in self.alive()}
-        any_row = False
-        for key in keys:
-            if any(
-                not isinstance(value, type(result)) or len(value) != len(result)
-                for value in outcome.values()
-            ):
-                return None
-            part = result[key]
-            parts = {name: value[key] for name, value in outcome.items()}
-            full_ids[key] = None
-            for how, primary, ids in self.candidates(op, part, self.full):
-                matched = self._matches(op, part, ids, how, primary, parts)
-                if matched is not None and len(ids) == len(self.full.ids[primary]):
-                    full_ids[key], any_row = ids, True
-                    for name, found in matched.items():
-                        lane_ids[name][key] = found
-                    break
-            else:
-                if kinds.is_data(part) and not all(same(part, p) for p in parts.values()):
-                    return None
-        if not any_row:
-            return None
-        self.full.ids[op.result] = full_ids
-        for lane in self.alive():
-            lane.values[op.result] = outcome[id(lane)]
-            lane.ids[op.result] = lane_ids[id(lane)]
-        return False
-
-    def _matches(
-        self, op: Op, result: Any, ids: Any, how: str, primary: int, outcome: Dict[int, Any]
-    ) -> Optional[Dict[int, Any]]:
-        """Row numbers of each lane's result, if all lanes agree with the full result."""
-        places = self.places(ids)
-        if places is None:
-            return None
-        before = self.places(self.full.ids[primary])
-        if before is None:
-            return None
-        out: Dict[int, Any] = {}
-        for lane in self.alive():
-            got = outcome[id(lane)]
-            found = self._lane_ids(op, got, lane, how, primary)
-            if found is None:
-                return None
-            held = lane.ids[primary]
-            expected = held[(places[held] >= 0) & (before[held] >= 0)]
-            if not np.array_equal(expected, found[before[found] >= 0]):
-                return None
-            mine = np.flatnonzero(places[found] >= 0)
-            theirs = places[found[mine]]
-            try:
-                if not same(take(result, theirs), take(got, mine)):
-                    return None
-            except Exception:
-                return None
-            out[id(lane)] = found
-        return out
-
-    def _lane_ids(self, op: Op, got: Any, lane: Lane, how: str, primary: int) -> Any:
-        for kind, node, ids in self.candidates(op, got, lane):
-            if kind == how and node == primary:
-                return ids
-        return None
+    def judge(self, op: Op, result: Any, in_lane: InLane) -> Optional[bool]:
+        """Whether ``in_lane`` obeys the law for this full result; then, whether it drops rows."""
+        return judge(self, op, result, in_lane)
 
     # ---- changes in place
 
@@ -693,8 +540,3 @@ def _columns_of(result: Any, taken: Any) -> Any:
         name = result.name
         return name if name in taken.columns and same(result, taken[name]) else False
     return None if same(result, taken) else False
-
-
-def refs_first(op: Op) -> Optional[int]:
-    """The node of an operation's first operand."""
-    return op.args[0].node if op.args and isinstance(op.args[0], Ref) else None

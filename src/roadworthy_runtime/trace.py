@@ -97,6 +97,11 @@ def refs(operand: Any) -> Iterator[int]:
             yield from refs(item)
 
 
+def first_node(op: Op) -> Optional[int]:
+    """The node of an operation's first operand."""
+    return op.args[0].node if op.args and isinstance(op.args[0], Ref) else None
+
+
 def fill(operand: Any, value_of: Callable[[int], Any]) -> Any:
     """The operand's concrete value, nodes filled in by ``value_of``."""
     if isinstance(operand, Ref):
