@@ -6,35 +6,25 @@ import contextlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from roadworthy_runtime import synthetic
 from roadworthy_runtime.compare import short
 from roadworthy_runtime.effects import Effect, watching
 from roadworthy_runtime.law import RELATIVE, Asked, Finding, Law, select, telling_rows
 from roadworthy_runtime.locate import locate
+from roadworthy_runtime.sample import Sample
 from roadworthy_runtime.synthetic import Synthetic
 
 _LAW_ROWS = 200
 _TRACED_ROWS = 5
 _SECONDS_ALONE = 0.6
 """About how long single rows may take together; never fewer than 40 of them."""
+_LEAST_ANSWERED = 0.1
+"""The share of rows with fresh keys that must be answered: made-up keys may be no dates."""
 
 Check = dict[str, Any]
 """The fields of a certificate's check."""
-
-
-class Sample(NamedTuple):
-    """Creation's rows by column, their recorded answers, and which of them were rejected."""
-
-    columns: dict[str, Any]
-    answers: dict[str, list[Any]]
-    rejected: list[bool]
-
-    @property
-    def n(self) -> int:
-        """How many rows there are."""
-        return len(self.rejected)
 
 
 class Examination:
@@ -213,17 +203,26 @@ class Examination:
         evidence: dict[str, Any] = {}
         texts = []
         for made in synthetic.fresh_keys(self.columns, self.n, self.flow.signature):
-            finding, _ = self.obeys(made)
-            asked = self.law.ask(made.columns, made.n)
-            lost = self._lost(asked, several=len(self.columns) > 1)
-            changed = sum(a != b for a, b in zip(_rows(asked), _rows(self.among)))
+            finding, raising = self.obeys(made)
+            good = [row for row in range(made.n) if row not in raising]
+            asked = self.law.ask(select(made.columns, good), len(good))
+            if len(good) < _LEAST_ANSWERED * made.n:
+                lost = f"the flow raises {next(iter(raising.values()))}"
+            else:
+                lost = self._lost(asked, several=len(self.columns) > 1)
+            before = _rows(self.among)
+            changed = sum(a != before[row] for a, row in zip(_rows(asked), good))
             evidence[made.kind] = {"rows": made.n, "answers_changed": changed, "lost": lost}
             if finding is not None:
                 lost = str(finding)
             if lost:
                 measured = f"{made.kind}: {lost}"
                 return check("fresh-keys", title, measured, False, evidence, required)
-            texts.append(f"{made.kind}: {changed} of {made.n} answers change")
+            texts.append(f"{made.kind}: {changed} of {len(good)} answers change")
+            if raising:
+                row, error = next(iter(raising.items()))
+                evidence[made.kind]["not_answered"] = {str(row): error}
+                texts[-1] += f", {len(raising)} rows are not answered: {error}"
             if asked.rejected and len(asked.rejected) >= 0.9 * made.n:
                 self.notes.append(f"{made.kind}: rows with fresh keys are rejected")
         if not texts:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib
-import importlib.util
 import json
 import os
 import subprocess
@@ -17,13 +16,14 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional
 
 from roadworthy_runtime.effects import watching
-from roadworthy_runtime.examination import Check, Examination, Sample, check, portable
-from roadworthy_runtime.law import Law, plain_answers
+from roadworthy_runtime.examination import Check, Examination, check, portable
+from roadworthy_runtime.law import Law
+from roadworthy_runtime.sample import read_sample
 
 FORMAT = 1
 _OTHER_PROCESS_SECONDS = 300
@@ -38,9 +38,12 @@ def main(arguments: Sequence[str]) -> int:
         "--tolerance", type=float, help="relative, for replay; default: flow.toml's"
     )
     parser.add_argument("--answers", type=Path, help="only answer the sample and write that here")
+    parser.add_argument(
+        "--sample", type=Path, help="the recorder's sample.json, read where pyarrow is missing"
+    )
     options = parser.parse_args(list(arguments))
     directory = options.directory.resolve()
-    for name in ("json", "answers"):
+    for name in ("json", "answers", "sample"):
         if getattr(options, name) is not None:
             setattr(options, name, getattr(options, name).resolve())
     _leave(directory)
@@ -48,9 +51,9 @@ def main(arguments: Sequence[str]) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     warnings.simplefilter("ignore")
     if options.answers is not None:
-        _write_answers(directory, options.answers)
+        _write_answers(directory, options.answers, options.sample)
         return 0
-    report = verify(directory, options.tolerance)
+    report = verify(directory, options.tolerance, options.sample)
     if options.json is not None:
         options.json.write_text(json.dumps(report, indent=1, default=str) + "\n", "utf-8")
     for one in report["checks"]:
@@ -59,20 +62,23 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if report["passed"] else 1
 
 
-def verify(directory: Path, tolerance: Optional[float] = None) -> dict[str, Any]:
+def verify(
+    directory: Path, tolerance: Optional[float] = None, recorded: Optional[Path] = None
+) -> dict[str, Any]:
     """All checks of the flow in a directory, each a dictionary with a certificate check's fields.
 
     The report has format, flow, passed, seconds, checks and warnings. Imports the directory's
-    module ``flow``: for a process that has not imported another one.
+    module ``flow``: for a process that has not imported another one. ``recorded`` is the
+    recorder's ``sample.json``, for environments that can't read ``sample.parquet``.
     """
     began = time.perf_counter()
-    other = _start_other_process(directory)
+    other = _start_other_process(directory, recorded)
     checks: list[Check] = []
     notes: list[str] = []
     try:
         with watching(directory, trace=False) as effects:
             flow = _load(directory)
-        sample = read_sample(directory, flow.signature)
+        sample = read_sample(directory, flow.signature, recorded)
     except Exception as problem:
         trace = traceback.format_exc()
         checks.append(check("loads", "The flow loads", f"{problem!r}", False, {"traceback": trace}))
@@ -93,33 +99,6 @@ def flow_tolerance(directory: Path) -> float:
     """The relative tolerance that the flow's own ``flow.toml`` declares for replay."""
     read: Any = importlib.import_module("flow_support.flow")._read_toml
     return float(read(directory / "flow.toml").get("tolerance", 0.0))
-
-
-def read_sample(directory: Path, signature: Mapping[str, Any]) -> Sample:
-    """``sample.parquet``: the signature's columns, ``answer:…`` columns and ``rejected``."""
-    parquet: Any = importlib.import_module("pyarrow.parquet")
-    table = parquet.read_table(directory / "sample.parquet")
-    columns = {c["name"]: _as_it_came(table, c["name"]) for c in signature["columns"]}
-    types = {(o["name"], c["name"]): c["type"] for o in signature["outputs"] for c in o["columns"]}
-    answers = {}
-    for (output, column), type_ in types.items():
-        several = sum(o == output for o, _ in types) > 1
-        name = f"{output}:{column}" if several else output
-        if f"answer:{name}" in table.column_names:
-            answers[name] = plain_answers(table.column(f"answer:{name}").to_pylist(), type_)
-    rejected = [False] * table.num_rows
-    if "rejected" in table.column_names:
-        rejected = table.column("rejected").to_pylist()
-    return Sample(columns, answers, rejected)
-
-
-def _as_it_came(table: Any, name: str) -> Any:
-    """A column as an array where it is of numbers or times, else as a list."""
-    if importlib.util.find_spec("pandas") is None:
-        return table.column(name).to_pylist()
-    series = table.select([name]).to_pandas()[name]
-    plain = getattr(series.dtype, "kind", "O") in "biufmM" and series.dtype.name[0].islower()
-    return series.to_numpy() if plain else series.tolist()
 
 
 # -- around the checks --------------------------------------------------------------------------
@@ -194,12 +173,14 @@ class _Other:
             self.answers.unlink(missing_ok=True)
 
 
-def _start_other_process(directory: Path) -> _Other:
+def _start_other_process(directory: Path, recorded: Optional[Path]) -> _Other:
     handle, name = tempfile.mkstemp(prefix="rw-answers-", suffix=".json")
     os.close(handle)
     package = str(Path(__file__).resolve().parent.parent)
     path = os.pathsep.join(p for p in (package, os.environ.get("PYTHONPATH", "")) if p)
     command = [sys.executable, "-m", "roadworthy_runtime.verify", str(directory), "--answers", name]
+    if recorded is not None:
+        command += ["--sample", str(recorded)]
     process = subprocess.Popen(
         command,
         env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "4242"},
@@ -211,9 +192,9 @@ def _start_other_process(directory: Path) -> _Other:
     return _Other(process, Path(name))
 
 
-def _write_answers(directory: Path, to: Path) -> None:
+def _write_answers(directory: Path, to: Path, recorded: Optional[Path]) -> None:
     flow = _load(directory)
-    sample = read_sample(directory, flow.signature)
+    sample = read_sample(directory, flow.signature, recorded)
     asked = Law(flow).ask(sample.columns, sample.n)
     to.write_text(json.dumps(portable(asked)), "utf-8")
 

@@ -92,7 +92,9 @@ def capture_program(
     directory = out / "flow"
     write_directory(recorded, directory, bundle, plan, result, request.name)
     progress("verifying it in a fresh process", None)
-    checks = verify_directory(request.python, directory, bundle, out / "checks.json")
+    checks = verify_directory(
+        request.python, directory, bundle, out / "checks.json", recorded / "sample.json"
+    )
     failed = [check for check in checks if check.outcome == "failed"]
     if failed:
         raise _unverified(failed[0], failed, run)
@@ -160,10 +162,16 @@ def _ending(code: int) -> str:
     return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
 
 
-def verify_directory(python: Path, directory: Path, bundle: Path, report: Path) -> list[Check]:
-    """The checks of an emitted directory, made in a fresh process of this interpreter."""
+def verify_directory(
+    python: Path, directory: Path, bundle: Path, report: Path, sample: Path
+) -> list[Check]:
+    """The checks of an emitted directory, made in a fresh process of this interpreter.
+
+    ``sample`` is the recorder's, for environments without pyarrow.
+    """
     command = [
-        str(python), "-m", "roadworthy_runtime", "verify", str(directory), "--json", str(report),
+        str(python), "-m", "roadworthy_runtime", "verify", str(directory),
+        "--json", str(report), "--sample", str(sample),
     ]  # fmt: skip
     environ = _environment(bundle)
     environ["PYTHONDONTWRITEBYTECODE"] = "1"

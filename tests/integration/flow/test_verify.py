@@ -159,6 +159,26 @@ def test_memorised_keys_fail_with_fresh_ones(tmp_path: Path) -> None:
     assert found["fresh-keys"]["measured"] == "keys of ticket: no row is answered"
 
 
+def test_memorised_keys_fail_where_unknown_ones_raise(tmp_path: Path) -> None:
+    frame = flights()
+    memory = dict(zip(frame["ticket"], good_answers(frame), strict=True))
+    steps = 'return np.array([state.memory[ticket] for ticket in flights["ticket"]])'
+    found = failed(check_of(tmp_path, steps, state={"memory": memory}))
+    assert set(found) == {"fresh-keys"}
+    assert "the flow raises KeyError" in found["fresh-keys"]["measured"]
+
+
+def test_made_up_keys_that_are_no_dates_are_not_answered(tmp_path: Path) -> None:
+    frame = flights()
+    days = pd.date_range("2024-01-02", periods=len(frame), freq="37h")
+    frame["ticket"] = pd.array(days.strftime("%Y-%m-%d %H:%M"), dtype="str")
+    steps = 'return pd.to_datetime(flights["ticket"]).dt.day.to_numpy() * 1.0'
+    report = check_of(tmp_path, steps, frame=frame, answers=days.day.to_numpy(dtype="float64"))
+    assert failed(report) == {}
+    (found,) = [each for each in report["checks"] if each["id"] == "fresh-keys"]
+    assert "rows are not answered: " in found["measured"]
+
+
 def test_memorised_keys_with_a_filling_fail_too(tmp_path: Path) -> None:
     frame = flights()
     memory = dict(zip(frame["ticket"], good_answers(frame), strict=True))
