@@ -13,7 +13,7 @@ import types
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .recorder import Recorder, install
-from .rewrite import Site, rewrite
+from .rewrite import Site, link, rewrite
 from .snapshot import OWN
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -100,8 +100,7 @@ class Program:
         self.files[path] = source
         self.recorder.own_files.add(path)
         tree = rewrite(source, path, self.sites)
-        code: types.CodeType = compile(tree, path, "exec", dont_inherit=True)
-        return code
+        return link(compile(tree, path, "exec", dont_inherit=True), self.recorder)
 
     def run(self) -> Ran:
         """Runs the program. Raises Failure with the program's own traceback."""
@@ -139,7 +138,7 @@ class Program:
         linecache.cache[name] = (len(source), None, [source], name)
         tree = rewrite(source, name, self.sites)
         self.recorder.own_files.add(name)
-        exec(compile(tree, name, "exec"), namespace)
+        exec(link(compile(tree, name, "exec"), self.recorder), namespace)
         return namespace.pop("__rw_output__")
 
     def _flush(self) -> None:

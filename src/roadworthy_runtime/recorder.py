@@ -1,8 +1,7 @@
-"""Records what a rewritten program does to its tables: the hooks behind ``__rw__``."""
+"""Records what a rewritten program does to its tables: the hooks that it calls."""
 
 from __future__ import annotations
 
-import builtins
 import functools
 import inspect
 import operator
@@ -11,7 +10,7 @@ import types
 import weakref
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
-from . import kinds
+from . import callers, kinds
 from .rewrite import Site, Spelling
 from .snapshot import OWN, snapshot
 from .trace import Const, Context, Op, Pack, Recording, Ref, Source, is_module
@@ -70,6 +69,9 @@ class Recorder:
         self._calls = 0
         self._nodes = 0
         self._last_atom: Tuple[int, Any] = (-1, None)
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return installed, ()
 
     def recording(self, files: Dict[str, str]) -> Recording:
         """What was seen so far."""
@@ -133,8 +135,12 @@ class Recorder:
                         return True
                 return False
             if kind is dict:
+                inner = spelling[1] if spelling[0] == "names" else ()
                 return len(value) <= _DEEP and any(
-                    self._involved(item, ("other", None), depth + 1) for item in value.values()
+                    self._involved(
+                        item, inner[place] if place < len(inner) else ("other", None), depth + 1
+                    )
+                    for place, item in enumerate(value.values())
                 )
             if kind is slice:
                 inner = spelling[1] if spelling[0] == "list" else (("other", None),) * 3
@@ -150,9 +156,9 @@ class Recorder:
         node = self.node_of(value)
         if node is not None:
             return Ref(node)
-        if depth < 3 and self._involved(value, spelling, depth):
+        if depth < 3 and (spelling[0] == "names" or self._involved(value, spelling, depth)):
             kind = type(value)
-            inner = spelling[1] if spelling[0] in ("list", "dict") else ()
+            inner = spelling[1] if spelling[0] in ("list", "dict", "names") else ()
             if kind in (list, tuple, dict, slice):
                 if kind is dict:
                     items: Sequence[Any] = list(value.values())
@@ -318,25 +324,30 @@ class Recorder:
     # ---- hooks: expressions
 
     def call(self, site: int, f: Any, /, *args: Any, **kwargs: Any) -> Any:
+        run = f
+        if callers.reads_caller(f):
+            run, kwargs = self._seen_from(sys._getframe(1), site, f, args, kwargs)
         if self.paused or id(f) in _ITERATORS or not self._any(site, 1, args, kwargs):
-            return self._plain(site, f, args, kwargs)
+            return self._plain(site, run, args, kwargs)
         if self._own(f):
             return self._descend(site, f, args, kwargs)
         name = self.sites[site].callee or getattr(f, "__name__", type(f).__name__)
         return self._operate(
-            "call", site, name, lambda: f(*args, **kwargs), (f, *args), kwargs,
+            "call", site, name, lambda: run(*args, **kwargs), (f, *args), kwargs,
             self.sites[site].callee,
         )  # fmt: skip
 
     def method(self, site: int, owner: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
-        f = getattr(owner, name)
+        run = f = getattr(owner, name)
+        if callers.reads_caller(f):
+            run, kwargs = self._seen_from(sys._getframe(1), site, f, args, kwargs)
         if self.paused:
-            return f(*args, **kwargs)
+            return run(*args, **kwargs)
         followed = self._involved(owner, self._spelled(site, 0))
         if name == "pipe" and followed and args and self._own(args[0]):
             return self._descend(site, args[0], (owner, *args[1:]), kwargs)
         if not followed and not self._any(site, 1, args, kwargs):
-            return self._plain(site, f, args, kwargs, owner)
+            return self._plain(site, run, args, kwargs, owner)
         if self._own(f):
             return self._descend(site, f, args, kwargs)
         spelled = self.sites[site].callee
@@ -345,14 +356,28 @@ class Recorder:
                 "call",
                 site,
                 spelled or name,
-                lambda: f(*args, **kwargs),
+                lambda: run(*args, **kwargs),
                 (f, *args),
                 kwargs,
                 spelled,
             )
         return self._operate(
-            "method", site, name, lambda: f(*args, **kwargs), (owner, *args), kwargs
+            "method", site, name, lambda: run(*args, **kwargs), (owner, *args), kwargs
         )
+
+    def _seen_from(
+        self, frame: Any, site: int, f: Any, args: Tuple[Any, ...], kwargs: Dict[str, Any]
+    ) -> Tuple[Any, Dict[str, Any]]:
+        """What to call instead of a function that looks at its caller's frame, and with what."""
+        if not callers.is_expression(f):
+            return callers.placed(f, frame), kwargs
+        names = callers.names_read(f, args, kwargs, frame)
+        if not names:
+            return f, kwargs
+        if not self.paused:
+            spelled = ("names", tuple(("name", name) for name in names))
+            self.sites[site].keywords["local_dict"] = spelled
+        return f, {**kwargs, "local_dict": names}
 
     def attr(self, site: int, owner: Any, name: str, /) -> Any:
         value = getattr(owner, name)
@@ -442,12 +467,12 @@ class Recorder:
 
     def augment(self, site: int, symbol: str, owner: Any, value: Any, /) -> Any:
         function = INPLACE[symbol]
-        spelled = self.sites[site].operands
-        if self.paused or not (
-            self._involved(owner, spelled[0]) or self._involved(value, spelled[1])
-        ):
+        if self.paused:
             return function(owner, value)
+        spelled = self.sites[site].operands
         followed = self._involved(owner, spelled[0])
+        if not followed and not self._involved(value, spelled[1]):
+            return function(owner, value)
         before = owner if followed else snapshot(owner)
         return self._operate(
             "inplace", site, symbol, lambda: function(owner, value), (before, value), {}
@@ -663,6 +688,18 @@ def _random_state() -> Any:
     return tuple(parts) or None
 
 
+_INSTALLED: List[Recorder] = []
+
+
 def install(recorder: Recorder) -> None:
-    """Makes the hooks reachable from rewritten code."""
-    builtins.__rw__ = recorder  # type: ignore[attr-defined]
+    """Makes this the recorder of rewritten code that is unpickled in this process."""
+    _INSTALLED[:] = [recorder]
+
+
+def installed() -> Recorder:
+    """This process's recorder; in a worker process of the program, one that only computes."""
+    if not _INSTALLED:
+        passive = Recorder([], None)
+        passive.paused = True
+        install(passive)
+    return _INSTALLED[0]

@@ -1,16 +1,18 @@
 """Rewrites a program's syntax tree so that each operation reports itself to the recorder.
 
 Calls, attribute and subscript reads and writes, operators, loops, comprehensions and bindings
-become calls of hooks on ``__rw__`` (recorder.py). What the program computes, prints and raises
-stays the same.
+become calls of hooks on the recorder (recorder.py), which stands in the code as a constant: code
+that is pickled takes it along. What the program computes, prints and raises stays the same.
 """
 
 from __future__ import annotations
 
 import ast
+import types
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-HOOK = "__rw__"
+HOOK = "roadworthy: the recorder"
+"""Stands for the recorder in a rewritten tree."""
 # These look at the frame that calls them, so nothing may stand in between.
 FRAME_READERS = frozenset(
     {"super", "locals", "globals", "vars", "dir", "eval", "exec", "__import__", "breakpoint"}
@@ -26,7 +28,8 @@ COMPARISONS: Dict[type, str] = {
 UNARY: Dict[type, str] = {ast.USub: "-", ast.UAdd: "+", ast.Invert: "~"}
 
 # How an operand is written: ("site", 12) the result of another site, ("name", "df") a variable,
-# ("list", (…)) a display of operands, ("other", None) anything else.
+# ("list", (…)) a display of operands, ("names", (…)) the variables that a text names,
+# ("other", None) anything else.
 Spelling = Tuple[str, Any]
 
 
@@ -96,7 +99,7 @@ class Rewriter(ast.NodeTransformer):
 
     def _hook(self, node: Any, name: str, args: List[Any], keywords: Any = ()) -> ast.Call:
         call = ast.Call(
-            func=ast.Attribute(ast.Name(HOOK, ast.Load()), name, ast.Load()),
+            func=ast.Attribute(ast.Constant(HOOK), name, ast.Load()),
             args=args,
             keywords=list(keywords),
         )
@@ -308,9 +311,7 @@ class Rewriter(ast.NodeTransformer):
                 self.visit(p) if p else ast.copy_location(ast.Constant(None), node)
                 for p in (node.lower, node.upper, node.step)
             ]
-            made = ast.Call(
-                ast.Attribute(ast.Name(HOOK, ast.Load()), "slice", ast.Load()), parts, []
-            )
+            made = ast.Call(ast.Attribute(ast.Constant(HOOK), "slice", ast.Load()), parts, [])
             self._slices[id(made)] = tuple(self._spell(part) for part in parts)
             return ast.fix_missing_locations(ast.copy_location(made, node))
         if isinstance(node, ast.Tuple) and any(isinstance(e, ast.Slice) for e in node.elts):
@@ -424,3 +425,14 @@ def rewrite(source: str, file: str, sites: List[Site]) -> ast.Module:
     head = tree.body[:1] if docstring else []
     tree.body = head + rewriter._body(tree.body[len(head) :])
     return ast.fix_missing_locations(tree)
+
+
+def link(code: types.CodeType, recorder: Any) -> types.CodeType:
+    """The compiled code of a rewritten tree with its recorder put in."""
+    constants: List[Any] = []
+    for item in code.co_consts:
+        if isinstance(item, types.CodeType):
+            constants.append(link(item, recorder))
+        else:
+            constants.append(recorder if type(item) is str and item == HOOK else item)
+    return code.replace(co_consts=tuple(constants))
