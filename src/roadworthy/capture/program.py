@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from roadworthy.capture.directory import write_directory
+from roadworthy.capture.failing import cure_of, program_line
 from roadworthy.capture.report import make_report
 from roadworthy.core.capture import CaptureReport
 from roadworthy.core.certificate import Check
@@ -97,7 +98,8 @@ def capture_program(
     )
     failed = [check for check in checks if check.outcome == "failed"]
     if failed:
-        raise _unverified(failed[0], failed, run)
+        text = (directory / "flow.py").read_text(encoding="utf-8")
+        raise _unverified(failed, run, program_line(failed[0], plan, text))
     return Captured(
         directory=directory,
         signature=msgspec.convert(plan["signature"], Signature),
@@ -231,11 +233,13 @@ def _problem(problem: dict[str, Any], run: Run) -> RoadworthyError:
     return kind(problem["message"], cure=problem["cure"], line=problem["line"], **details)
 
 
-def _unverified(check: Check, failed: list[Check], run: Run) -> VerificationFailed:
+def _unverified(failed: list[Check], run: Run, line: int | None) -> VerificationFailed:
+    check = failed[0]
     described = msgspec.structs.replace(run, status="failed")
     error = VerificationFailed(
         f"the captured flow does not answer as the program did: {check.title}: {check.measured}",
-        cure="see what differs with: roadworthy capture PROGRAM --to FOLDER",
+        cure=cure_of(check),
+        line=line,
         checks=[msgspec.to_builtins(item) for item in failed],
     )
     described = msgspec.structs.replace(described, problem=error.problem())
