@@ -61,6 +61,7 @@ class Analysis:
         for op in recording.ops:
             if op.result is not None and op.result not in self.producer:
                 self.producer[op.result] = op
+        self._telling: Optional[List[Any]] = None
         self._places: Dict[int, Tuple[Any, Any]] = {}
         self._copies: Dict[Tuple[int, int], Any] = {}
         self._versions: Dict[int, int] = {}
@@ -153,9 +154,9 @@ class Analysis:
         changed = self.writes(op)
         if changed is not None and self.roles.get(changed) == STATE:
             return self._state_only(op)
-        for node in followed:
-            if self.roles.get(node) == STATE and node in self.memorised and owner != node:
-                self._refuse_memorised(self.memorised[node], op)
+        culprit = self._learned_by_heart(op, followed, owner)
+        if culprit is not None:
+            raise self._memorised_refusal(culprit)
         if inplace_rows(op):
             return self._new_rows(op)
         if changed is not None:
@@ -288,7 +289,7 @@ class Analysis:
         self.roles[node] = STATE
         if from_rows:
             self.derived.add(node)
-            if self._row_sized(result):
+            if self._row_sized(result) or self.known_rows(result):
                 self.memorised[node] = next(
                     (self.memorised[ref] for ref in op.refs() if ref in self.memorised), op
                 )
@@ -304,6 +305,52 @@ class Analysis:
         if isinstance(value, (list, tuple)) and any(map(self._row_sized, value[:8])):
             return True
         return isinstance(value, (list, tuple, dict, set)) and len(value) >= limit
+
+    def known_rows(self, value: Any) -> bool:
+        """Whether a value is a table, set or mapping by a column that tells single rows apart."""
+        if isinstance(value, (dict, set, frozenset)):
+            keys = list(value)
+        elif isinstance(value, list) and all(map(kinds.is_atom, value[:20])):
+            keys = value
+        elif kinds.is_series(value) or kinds.is_frame(value):
+            keys = list(value.index)
+        else:
+            return False
+        if len(keys) < 20 or self.count < 20:
+            return False
+        sample = [key for key in keys[:: max(1, len(keys) // 200)] if kinds.is_atom(key)]
+        return any(
+            sum(key in known for key in sample) >= 0.9 * len(sample)
+            for known in self._telling_columns()
+            if sample and len(keys) >= 0.3 * len(known)
+        )
+
+    def _telling_columns(self) -> List[Any]:
+        """The values of each input column that has (nearly) another one in each row."""
+        if self._telling is None:
+            self._telling = []
+            value = self.source.value
+            for name in value.columns if kinds.is_frame(value) else []:
+                column = value[name]
+                if not kinds.is_series(column):
+                    continue
+                try:
+                    known = set(column.dropna().tolist())
+                except TypeError:
+                    continue
+                if len(known) >= 0.95 * max(1, len(column.dropna())) and len(known) >= 20:
+                    self._telling.append(known)
+        return self._telling
+
+    def _learned_by_heart(self, op: Op, followed: List[int], owner: Optional[int]) -> Optional[Op]:
+        """The operation that made a frozen operand with an entry for each row, if there is one."""
+        for node in followed:
+            if self.roles.get(node) == STATE and node in self.memorised and owner != node:
+                return self.memorised[node]
+        for operand in (*op.args, *op.kwargs.values()):
+            if isinstance(operand, Const) and operand.learned and self.known_rows(operand.value):
+                return op
+        return None
 
     def _settle(self, op: Op, rule: Optional[Rule]) -> None:
         if rule is not None:
@@ -463,9 +510,6 @@ class Analysis:
             "compute from each row alone, or learn a table by group or key and look it up",
             self.line(op), "law-broken",
         )  # fmt: skip
-
-    def _refuse_memorised(self, culprit: Op, op: Op) -> None:
-        raise self._memorised_refusal(culprit)
 
     # ---- selections that requests do not need
 

@@ -34,7 +34,7 @@ def judge(analysis: Analysis, op: Op, result: Any, in_lane: Any) -> Optional[boo
             lane.dead = True
     if kinds.is_atom(result) or forms.is_shape(result):
         return _count(analysis, op, result, operands, outcome)
-    if is_opaque(result):
+    if is_opaque(result) or (op.kind == "attr" and op.name == "index"):
         ids = next((ids for _, _, ids in operands), None)
         if ids is None:
             return None

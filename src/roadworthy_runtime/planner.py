@@ -117,10 +117,12 @@ class Runner:
         self.bypassed: Dict[int, int] = {}
         """Conditions that are not asked: the node whose rows go on instead."""
 
-    def run(self, value: Any) -> Trace:
-        """All steps on this input. Raises what they raise."""
+    def run(self, value: Any, until: Optional[Step] = None) -> Trace:
+        """All steps on this input, or those before ``until``. Raises what they raise."""
         trace = _empty()
         for step in self.steps:
+            if step is until:
+                break
             op = step.applied
             for node in op.refs():
                 if kinds.is_frame(trace.values.get(node)):

@@ -100,6 +100,7 @@ def capture(
     from .analysis import Analysis
     from .describe import Describer
     from .planner import Runner, flow_steps, required_columns, steps_for
+    from .training import check_training, learned_from
 
     recorder = program.recorder
     outputs, live = _outputs(program, ran, list(spec.get("outputs") or []))
@@ -107,10 +108,11 @@ def capture(
     recording = recorder.recording(program.files)
     source = _source(program, recording, spec.get("input"), list(outputs.values()))
     towards = [node for _, _, nodes in recorder.fits for node in nodes]
-    analysis = _analysed(Analysis, recording, source, outputs, towards)
+    analysis = _analysed(Analysis, recording, source, outputs, towards, learned_from)
     source = analysis.source
     _check_replay(analysis, outputs, live)
     steps = steps_for(analysis, list(outputs.values()))
+    check_training(analysis, steps)
     runner = Runner(analysis, steps)
     known = [node for node in towards if analysis.roles.get(node) == "row"]
     asked = facade.REQUEST
@@ -338,14 +340,16 @@ def _reached(recording: Any, outputs: List[int]) -> set:  # type: ignore[type-ar
     return nodes
 
 
-def _analysed(make: Any, recording: Any, source: Any, outputs: Any, towards: List[int]) -> Any:
+def _analysed(
+    make: Any, recording: Any, source: Any, outputs: Any, towards: List[int], fitted: Any
+) -> Any:
     """The analysis with this input, or with the first of several that carries the answers."""
     candidates = source if isinstance(source, list) else [source]
     first: Optional[Refusal] = None
     for candidate in candidates:
         analysis = make(recording, candidate, outputs)
         try:
-            analysis.run(towards)
+            analysis.run([*towards, *fitted(analysis)])
         except Refusal as refusal:
             first = first or refusal
             continue

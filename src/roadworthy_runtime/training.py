@@ -1,0 +1,87 @@
+"""Whether rows are prepared for an answer as they were for learning.
+
+A program may prepare its test side with statistics of its own (``test.fillna(test.mean())``, an
+encoder fitted again). Replaying the answers can't tell; preparing rows that a model learned from
+can: what the model would be given for them now must be what it was given then.
+"""
+
+from __future__ import annotations
+
+from typing import Any, List, Optional, Tuple
+
+import numpy as np
+
+from . import kinds
+from .analysis import ROW, Analysis
+from .lanes import duplicate, fresh
+from .planner import Runner, Step
+from .refusal import Refusal
+from .rows import same, take
+from .trace import Const, Ref
+
+_MOST = 200
+
+
+def learned_from(analysis: Analysis) -> List[int]:
+    """The nodes that estimators were fitted on."""
+    return [nodes[0] for _, nodes, _ in analysis.recording.fits if nodes]
+
+
+def check_training(analysis: Analysis, steps: List[Step]) -> None:
+    """Raises Refusal where an estimator would be given other values than it learned from."""
+    runner = Runner(analysis, steps)
+    for step in steps:
+        found = _pair(analysis, step)
+        if found is None:
+            continue
+        now, then = found
+        ids = analysis.full.ids[then]
+        rows = np.sort(np.random.Generator(np.random.PCG64(11)).permutation(ids)[:_MOST])
+        places = analysis.places(ids)
+        if places is None or not len(rows) or (rows < 0).any():
+            continue
+        try:
+            trace = runner.run(duplicate(fresh(take(analysis.source.value, rows))), until=step)
+        except Exception:
+            continue
+        given = trace.values[now]
+        before = take(analysis.full.values[then], places[rows])
+        if kinds.rows_of(given) != len(rows) or same(before, given):
+            continue
+        raise Refusal(
+            "%s was fitted on rows prepared otherwise than those it answers%s"
+            % (type(step.op.args[0].value).__name__, _where(before, given)),
+            "prepare both with what was learned from the training rows: fit on them once, then "
+            "transform; or fill with the training side's own mean",
+            analysis.line(step.op), "law-broken",
+        )  # fmt: skip
+
+
+def _pair(analysis: Analysis, step: Step) -> Optional[Tuple[int, int]]:
+    """(node given to an estimator now, node that it was fitted on) of such a step."""
+    op = step.op
+    if step.rule.rule != "apply" or op.kind != "method" or len(op.args) < 2:
+        return None
+    if not isinstance(op.args[0], Const) or not isinstance(op.args[1], Ref):
+        return None
+    line = op.args[0].learned
+    fitted = [nodes[0] for where, nodes, _ in analysis.recording.fits if where == line and nodes]
+    now = op.args[1].node
+    if not fitted or fitted[-1] == now:
+        return None
+    then = fitted[-1]
+    if analysis.roles.get(then) != ROW or analysis.roles.get(now) != ROW:
+        return None
+    return (now, then) if isinstance(analysis.full.ids.get(then), np.ndarray) else None
+
+
+def _where(before: Any, given: Any) -> str:
+    """The first column that differs, in words."""
+    if kinds.is_frame(before) and kinds.is_frame(given):
+        for name in before.columns:
+            if name not in given.columns:
+                return ": column %s is missing" % name
+            if not same(before[name], given[name]):
+                return ": column %s differs" % name
+        return ": other columns"
+    return ""
