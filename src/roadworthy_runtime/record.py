@@ -14,6 +14,7 @@ import platform
 import re
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -58,6 +59,9 @@ def main(arguments: Sequence[str]) -> int:
         except Refusal as refusal:
             result.update(status="refused", problem=refusal.as_dict())
             code = 3
+        except Exception as error:
+            result.update(status="refused", problem=_own_failure(error))
+            code = 3
     os.chdir(folder)
     result["files"] = program.files
     result["packages"] = loaded_packages()
@@ -90,6 +94,14 @@ def _failure(failure: Failure) -> Dict[str, Any]:
         "line": failure.line or None,
         "details": {"traceback": failure.text, "file": failure.file},
     }
+
+
+def _own_failure(error: Exception) -> Dict[str, Any]:
+    return Refusal(
+        "capture itself failed: %s: %s" % (type(error).__name__, error),
+        "report it with the program; the traceback is in the details",
+        traceback="".join(traceback.format_exception(type(error), error, error.__traceback__)),
+    ).as_dict()
 
 
 def capture(
@@ -390,12 +402,20 @@ def save_state(describer: Any, folder: Path) -> List[Dict[str, Any]]:
             entry = dict(state.save(folder, frozen.name, frozen.value))
         except state.CannotSave as problem:
             raise Refusal(
-                "the flow needs %s, which can't be saved: %s" % (frozen.name, problem),
-                "make it from plain values inside the flow's own steps", frozen.line,
+                "the flow needs %s (%s), which can't be saved: %s"
+                % (problem.name, problem.type, problem.reason),
+                "make it from plain values inside the flow's own steps",
+                frozen.line or _first_line(describer.analysis.recording, frozen.name),
             ) from None  # fmt: skip
         entries.append({**entry, "line": frozen.line or None, "learned": frozen.learned})
     state.write_index(folder, [_index_entry(entry) for entry in entries])
     return entries
+
+
+def _first_line(recording: Any, name: str) -> int:
+    """The line that first binds a name of the program; 0 where none does."""
+    seen = recording.bound.get(name)
+    return int(recording.sites[seen[0][0]].line) if seen else 0
 
 
 def _index_entry(entry: Dict[str, Any]) -> Dict[str, Any]:

@@ -154,7 +154,7 @@ def run_plainly(program: Path) -> subprocess.CompletedProcess[str]:
 
 def run_traced(program: Path, output: str = "df") -> Traced:
     out = program.parent / "out"
-    out.mkdir()
+    out.mkdir(exist_ok=True)
     spec = {"program": str(program), "input": "df", "outputs": [output], "out": str(out)}
     path = program.parent / "spec.json"
     path.write_text(json.dumps(spec), "utf-8")
@@ -215,3 +215,34 @@ def test_expressions_keep_their_names_in_the_flow(tmp_path: Path) -> None:
     )  # fmt: skip
     mid = float(plain.stdout)
     assert json.loads(done.stdout) == pytest.approx([4.0 - mid, 8.0 - mid], abs=1e-12)
+
+
+def test_failure_of_capture_itself_is_told_with_its_traceback(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(HEAD + 'scores = df["a"] * 2\nprint("done")\n', "utf-8")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "state").write_text("in the way", "utf-8")
+    traced = run_traced(program, "scores")
+    problem = traced.result["problem"]
+    assert (traced.code, traced.result["status"], problem["code"]) == (3, "refused", "capture")
+    assert problem["message"].startswith("capture itself failed: FileExistsError")
+    assert "report it" in problem["cure"]
+    assert "Traceback" in problem["details"]["traceback"]
+    assert traced.printed == "done\n"
+
+
+def test_value_that_cannot_be_saved_is_told_with_its_line(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    lines = [
+        "import sqlite3",
+        'con = sqlite3.connect(":memory:")',
+        "def looked_up(value, con):",
+        '    return con.execute("select ? * 2", (value,)).fetchone()[0]',
+        'scores = df["a"].apply(looked_up, con=con)',
+    ]
+    program.write_text(HEAD + "\n".join(lines) + "\n", "utf-8")
+    traced = run_traced(program, "scores")
+    problem = traced.result["problem"]
+    assert problem["message"].count("can't be saved") == 1
+    assert "con (Connection)" in problem["message"]
+    assert problem["line"] == len(HEAD.splitlines()) + 2
