@@ -17,6 +17,7 @@ HOOK = "roadworthy: the recorder"
 FRAME_READERS = frozenset(
     {"super", "locals", "globals", "vars", "dir", "eval", "exec", "__import__", "breakpoint"}
 )
+FRAME_CALLS = frozenset({"sys._getframe", "inspect.currentframe", "inspect.stack", "inspect.trace"})
 OPERATORS: Dict[type, str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%",
     ast.Pow: "**", ast.LShift: "<<", ast.RShift: ">>", ast.BitOr: "|", ast.BitXor: "^",
@@ -280,6 +281,8 @@ class Rewriter(ast.NodeTransformer):
         if isinstance(func, ast.Name) and func.id in FRAME_READERS:
             return self.generic_visit(node)
         callee = _dotted(func)
+        if callee in FRAME_CALLS:
+            return self.generic_visit(node)
         args = [self.visit(item) for item in node.args]
         keywords = [ast.keyword(item.arg, self.visit(item.value)) for item in node.keywords]
         for new, old in zip(keywords, node.keywords):

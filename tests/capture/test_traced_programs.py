@@ -133,6 +133,11 @@ def told():
     logging.getLogger("x").warning("caller", stacklevel=2)
 
 told()
+
+def named():
+    return sys._getframe().f_code.co_name
+
+print(named(), sys._getframe().f_code.co_name)
 """
 
 
