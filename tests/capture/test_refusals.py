@@ -109,6 +109,62 @@ LAW = (
     ),
 )
 
+TRAIN_AND_TEST = (
+    HEAD
+    + """\
+df.loc[df["w"] > 1, "x"] = np.nan
+train, test = df.iloc[:90].copy(), df.iloc[90:].copy()
+"""
+)
+
+APART = (
+    Refusal(
+        "test side fills with its own mean",
+        TRAIN_AND_TEST
+        + """\
+train["x"] = train["x"].fillna(train["x"].mean())
+test["x"] = test["x"].fillna(test["x"].mean())
+model = LinearRegression().fit(train[["x", "w"]], train["y"])
+scores = model.predict(test[["x", "w"]])
+""",
+        LawBroken,
+        14,
+        ("column x differs", "training rows"),
+    ),
+    Refusal(
+        "test side scales by itself",
+        TRAIN_AND_TEST
+        + """\
+from sklearn.preprocessing import StandardScaler
+scaler = StandardScaler()
+A = scaler.fit_transform(train[["w"]])
+model = LinearRegression().fit(A, train["y"])
+B = scaler.fit_transform(test[["w"]])
+scores = model.predict(B)
+""",
+        LawBroken,
+        16,
+        ("prepared otherwise", "training rows"),
+    ),
+    between(
+        "known by key, with nulls taken",
+        "from sklearn.ensemble import HistGradientBoostingRegressor as LinearRegression",
+        'known = dict(zip(df["id"], df["y"]))',
+        'df["old"] = df["id"].map(known)',
+        error=LawBroken,
+        words=("other rows",),
+        line=11,
+    ),
+    between(
+        "known by being there",
+        'seen = set(df["id"])',
+        'df["seen"] = df["id"].isin(seen).astype(int)',
+        error=LawBroken,
+        words=("isin",),
+        line=10,
+    ),
+)
+
 OUTPUTS = (
     Refusal(
         "aggregated",
@@ -172,7 +228,7 @@ OUTPUTS = (
     ),
 )
 
-UNSAFE = ()
+UNSAFE = APART
 
 
 @pytest.mark.parametrize("refusal", [*LAW, *OUTPUTS, *UNSAFE], ids=lambda refusal: refusal.name)

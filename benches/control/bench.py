@@ -1,6 +1,6 @@
 """Measures the control plane: help, start, idle memory, and from a program's end to its answer.
 
-Run it on a machine that does nothing else: ``python benches/control.py``. Prints each figure
+Run it on a machine that does nothing else: ``python benches/control/bench.py``. Prints each figure
 beside its goal.
 """
 
