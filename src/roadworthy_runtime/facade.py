@@ -14,7 +14,7 @@ REQUEST: Dict[str, Any] = {}
 """What ``deploy`` named, while a program is recorded."""
 RECORDING: List[bool] = []
 """Not empty while a program is recorded in this process."""
-GIVEN = "ROADWORTHY_PARAMETERS"
+GIVEN = "RW_PARAMETERS"
 """Environment variable with the values of parameters, as JSON."""
 
 

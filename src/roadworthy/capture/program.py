@@ -51,6 +51,8 @@ class CaptureRequest(Value, frozen=True):
     arguments: tuple[str, ...] = ()
     target: str | None = None
     keep_filters: bool = False
+    parameters: dict[str, Any] = {}
+    """Values for the program's ``rw.param``."""
     quiet: bool = False
     """The program's standard output goes to standard error."""
     caller: str = ""
@@ -128,7 +130,10 @@ def _record(request: CaptureRequest, program: Path, recorded: Path, bundle: Path
     path = recorded / "spec.json"
     path.write_text(json.dumps(spec), encoding="utf-8")
     command = [str(request.python), "-m", "roadworthy_runtime", "record", str(path)]
-    code = _call(command, _environment(bundle), sys.stderr if request.quiet else None)
+    environ = _environment(bundle)
+    if request.parameters:
+        environ["RW_PARAMETERS"] = json.dumps(request.parameters)
+    code = _call(command, environ, sys.stderr if request.quiet else None)
     try:
         result: dict[str, Any] = json.loads((recorded / "result.json").read_text(encoding="utf-8"))
     except FileNotFoundError:

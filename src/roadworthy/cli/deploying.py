@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -42,7 +43,21 @@ KeepFilters = Annotated[
 Arguments = Annotated[
     list[str] | None, typer.Argument(help="The program's own arguments, behind --.")
 ]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option("--param", help="A parameter's value, NAME=VALUE, for rw.param; repeatable."),
+]
 DECISIONS_SHOWN = 6
+
+
+class Asked(NamedTuple):
+    """What was asked of capture, besides the program and its name."""
+
+    input: str | None
+    outputs: tuple[str, ...]
+    target: str | None
+    keep_filters: bool
+    parameters: dict[str, Any]
 
 
 def deploy(
@@ -56,6 +71,7 @@ def deploy(
     python: Python = None,
     target: Target = None,
     keep_filters: KeepFilters = False,
+    parameters: Parameters = None,
     notes: Annotated[str, typer.Option(help="What changed, for those who approve.")] = "",
     workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0: as before.")] = 0,
     allow_breaking: Annotated[
@@ -72,6 +88,8 @@ def deploy(
     model = check_model_name(name or program.stem.replace("_", "-").lower())
     interpreter = interpreter_for(python)
     check_program(program)
+    given = parameters_of(parameters or [])
+    asked = Asked(input_name, tuple(outputs or ()), target, keep_filters, given)
     settings = settings_of()
     if dry_run:
         say(f"would run {program} with {interpreter}, capture it, and deploy it as {model}")
@@ -82,7 +100,6 @@ def deploy(
     folder = Path(tempfile.mkdtemp(prefix="roadworthy-"))
     try:
         with connect_or_start(settings, as_json) as control, steps(as_json) as shown:
-            asked = (input_name, tuple(outputs or ()), target, keep_filters)
             try:
                 captured = _capture(
                     program, model, interpreter, tuple(arguments or ()), asked, folder, shown
@@ -134,6 +151,7 @@ def capture(
     python: Python = None,
     target: Target = None,
     keep_filters: KeepFilters = False,
+    parameters: Parameters = None,
     as_json: Json = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -141,12 +159,13 @@ def capture(
     model = check_model_name(name or program.stem.replace("_", "-").lower())
     interpreter = interpreter_for(python)
     check_program(program)
+    given = parameters_of(parameters or [])
+    asked = Asked(input_name, tuple(outputs or ()), target, keep_filters, given)
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise UsageError(f"{to} exists already", cure="name another directory with --to")
     if dry_run:
         say(f"would run {program} with {interpreter} and write its flow to {to}")
         return
-    asked = (input_name, tuple(outputs or ()), target, keep_filters)
     with tempfile.TemporaryDirectory(prefix="roadworthy-") as folder, steps(as_json) as shown:
         captured = _capture(
             program, model, interpreter, tuple(arguments or ()), asked, Path(folder), shown
@@ -164,6 +183,24 @@ def capture(
         return
     print_report(captured.report)
     say(f"\nwritten to {to}: begin with README.md; python flow.py rows.csv")
+
+
+def parameters_of(texts: list[str]) -> dict[str, Any]:
+    """``depth=8`` → ``{"depth": 8}``; what is no JSON is text. Raises UsageError.
+
+    >>> parameters_of(["depth=8", "kind=fast"])
+    {'depth': 8, 'kind': 'fast'}
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise UsageError(f"--param {text} names no value", cure="write --param NAME=VALUE")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
 
 
 def interpreter_for(python: Path | None) -> Path:
@@ -199,22 +236,22 @@ def _capture(
     model: str,
     interpreter: Path,
     arguments: tuple[str, ...],
-    asked: tuple[str | None, tuple[str, ...], str | None, bool],
+    asked: Asked,
     out: Path,
     shown: Steps,
 ) -> Any:
     from roadworthy.capture import CaptureRequest, capture_program
 
-    input_name, outputs, target, keep_filters = asked
     request = CaptureRequest(
         program=program.absolute(),
-        input=input_name,
-        outputs=outputs,
+        input=asked.input,
+        outputs=asked.outputs,
         name=model,
         python=interpreter,
         arguments=arguments,
-        target=target,
-        keep_filters=keep_filters,
+        target=asked.target,
+        keep_filters=asked.keep_filters,
+        parameters=asked.parameters,
         quiet=shown.quiet,
         caller=caller(),
     )
