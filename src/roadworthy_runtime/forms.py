@@ -1,8 +1,7 @@
 """Frozen forms: operations that learn and apply at once, and operations on whole sets of rows.
 
-A form has what was learned on the rows of creation (``state``) and the operation that applies it
-(``op``: the same operands, other callee, state among them). It counts only where the law then
-holds.
+A form is the operation that applies what was learned on the rows of creation: the same rows, with
+what was learned among its operands. It counts only where the law then holds.
 """
 
 from __future__ import annotations
@@ -25,9 +24,7 @@ class Form(NamedTuple):
     """How an operation is applied once it has learned."""
 
     op: Op
-    """The operation in its applied form; operands as Ref, Const and State."""
-    state: Dict[str, Any]
-    """What was learned, by a name that suits it."""
+    """The operation in its applied form; what was learned is among its operands."""
     note: str
 
 
@@ -124,7 +121,7 @@ def _refit(analysis: Any, op: Op) -> Optional[Form]:
     args = tuple(op.args[:2]) if op.args[1:] else (op.args[0],)
     kwargs = {key: value for key, value in op.kwargs.items() if key == "X"}
     note = "%s as it was fitted here" % type(op.args[0].value).__name__
-    return Form(_with(op, "method", REFITS[op.name], args, kwargs), {}, note)
+    return Form(_with(op, "method", REFITS[op.name], args, kwargs), note)
 
 
 def _levels(series: Any) -> List[Any]:
@@ -165,7 +162,7 @@ def _dummies(analysis: Any, op: Op) -> Optional[Form]:
     kwargs: Dict[str, Any] = {key: Const(value) for key, value in how.items()}
     count = sum(len(known) for known in levels.values())
     note = "%d levels and the order of %d columns" % (count, len(names))
-    return Form(_with(op, "call", "frozen.get_dummies", args, kwargs), {}, note)
+    return Form(_with(op, "call", "frozen.get_dummies", args, kwargs), note)
 
 
 def _texty(series: Any) -> bool:
@@ -191,7 +188,7 @@ def _category(analysis: Any, op: Op) -> Optional[Form]:
         Const(levels, _called(rows, "levels"), analysis.line(op)),
     )  # fmt: skip
     note = "%d levels" % sum(map(len, levels.values()))
-    return Form(_with(op, "call", "frozen.as_category", args, {}), {}, note)
+    return Form(_with(op, "call", "frozen.as_category", args, {}), note)
 
 
 def _categorical(analysis: Any, op: Op) -> Optional[Form]:
@@ -212,11 +209,11 @@ def _categorical(analysis: Any, op: Op) -> Optional[Form]:
             "categories": Const(_levels(values), _called(values, "levels"), analysis.line(op)),
         }
         applied = _with(op, "call", op.name, (op.args[0], operand), kwargs)
-        return Form(applied, {}, "the levels")
+        return Form(applied, "the levels")
     _, uniques = analysis.evaluate(op, analysis.full)
     learned = Const(uniques, _called(values, "levels"), analysis.line(op))
     args = (Const(apply_frozen.factorize), operand, learned)
-    return Form(_with(op, "call", "frozen.factorize", args, {}), {}, "%d levels" % len(uniques))
+    return Form(_with(op, "call", "frozen.factorize", args, {}), "%d levels" % len(uniques))
 
 
 def _cut(analysis: Any, op: Op) -> Optional[Form]:
@@ -245,7 +242,7 @@ def _cut(analysis: Any, op: Op) -> Optional[Form]:
     spelled = op.name.rpartition(".")[0]
     name = spelled + ".cut" if spelled else "pd.cut"
     kwargs: Dict[str, Any] = {key: Const(value) for key, value in kept.items()}
-    return Form(_with(op, "call", name, args, kwargs), {}, "%d edges" % len(edges))
+    return Form(_with(op, "call", name, args, kwargs), "%d edges" % len(edges))
 
 
 def _group_transform(analysis: Any, op: Op) -> Optional[Form]:
@@ -271,7 +268,7 @@ def _group_transform(analysis: Any, op: Op) -> Optional[Form]:
         Const(table, "%s_by_%s" % (column, "_".join(map(str, keys))), analysis.line(op)),
     )  # fmt: skip
     note = "%s of %d groups" % (how if isinstance(how, str) else "value", len(table))
-    return Form(_with(op, "call", "frozen.by_group", args, {}), {}, note)
+    return Form(_with(op, "call", "frozen.by_group", args, {}), note)
 
 
 def _group_chain(analysis: Any, node: int) -> Optional[Tuple[int, List[Any], Any]]:

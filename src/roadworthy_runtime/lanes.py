@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import sys
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List
 
 import numpy as np
 
 from . import kinds
 from .recorder import BINARY, INPLACE, UNARY
-from .trace import Const, Op, Ref, fill
+from .trace import Const, Op, fill
 
 # Methods that give fewer, more or other rows; done in place they give the object other rows.
 RESHAPING = frozenset(
@@ -181,8 +181,3 @@ def selections(rows: Any) -> List[Any]:
     out = [repeated, np.sort(rows)[::2], shuffled[:5]]
     out += [shuffled[place : place + 1] for place in (0, len(rows) // 2, len(rows) - 1)]
     return [part for part in out if len(part)]
-
-
-def refs_of(operand: Any) -> Optional[int]:
-    """The node of an operand that is one."""
-    return operand.node if isinstance(operand, Ref) else None
