@@ -3,26 +3,37 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+HEAVY := .venv-heavy
 INPUTS := pyproject.toml packaging/runtime/pyproject.toml
 # uv reads no pip configuration: an index that pip is set to use is passed on.
 INDEX = $$($(PIP) config get global.index-url 2>/dev/null)
-COMPILE = UV_DEFAULT_INDEX=$(INDEX) $(BIN)/uv pip compile pyproject.toml requirements/build.in --universal --python-version 3.11 \
-	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
-	--no-emit-package roadworthy-runtime --quiet
+PINNED := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--no-annotate --no-header --quiet
+COMPILE = UV_DEFAULT_INDEX=$(INDEX) $(BIN)/uv pip compile pyproject.toml requirements/build.in $(PINNED) \
+	--no-emit-package roadworthy-runtime
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart install test check lint types layers doctest surface documented bench reference pins wheels clean
+.PHONY: help quickstart install test test-heavy generated clients check lint types layers doctest surface documented bench faults reference pins wheels clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 quickstart: $(VENV)/.run ## Install, deploy the flight example, ask it once, print the page's address
 	@$(BIN)/python tools/quickstart.py
 
 install: $(VENV)/.dev ## Make .venv with everything that developing needs
 
-test: $(VENV)/.dev ## Run the tests; ARGS="-k name" passes on to pytest
+test: $(VENV)/.dev $(VENV)/.azurite ## Run the tests; ARGS="-k name" passes on to pytest
 	$(BIN)/python -m pytest $(ARGS)
+
+test-heavy: $(VENV)/.dev $(HEAVY)/.heavy ## Test capture of boosted trees, PyTorch and Keras in their own environment
+	HEAVY_PYTHON=$(CURDIR)/$(HEAVY)/bin/python $(BIN)/python -m pytest tests/heavy $(ARGS)
+
+generated: $(VENV)/.dev ## Capture generated programs against their oracles; ARGS="--count 3000 --jobs 2"
+	$(BIN)/python -m tests.capture.generating.many $(ARGS)
+
+clients: $(VENV)-clients/.made ## Ask a gateway with other people's clients: tritonclient, MLflow, schemathesis
+	$(BIN)/python -m pytest tests/clients $(ARGS)
 
 check: lint types layers doctest surface documented ## Lint, types, layers, docstring examples, public names, reference
 
@@ -45,6 +56,9 @@ surface: $(VENV)/.dev
 documented: $(VENV)/.dev
 	$(BIN)/python tools/reference.py --check
 
+faults: $(VENV)/.dev ## Make faults by the hundred and count violated promises; ARGS="--rounds 50 --rows 8"
+	$(BIN)/python tools/faults.py $(ARGS)
+
 bench: $(VENV)/.dev ## Measure side by side with the alternatives, and print ratios
 	@failed=0; for bench in benches/*/bench.py; do \
 		echo "== $$bench"; $(BIN)/python $$bench || failed=1; done; exit $$failed
@@ -55,13 +69,22 @@ reference: $(VENV)/.dev ## Write docs/reference anew from docstrings and the com
 pins: $(VENV)/.dev ## Write requirements/*.txt anew: newest versions allowed, exact, with hashes
 	$(COMPILE) --upgrade --extra postgres --extra examples --output-file requirements/run.txt
 	$(COMPILE) --upgrade --extra dev --output-file requirements/dev.txt --constraint requirements/run.txt
+	$(subst pyproject.toml requirements/build.in,requirements/clients.in,$(COMPILE)) --upgrade --output-file requirements/clients.txt
+	$(subst pyproject.toml requirements/build.in,requirements/heavy.in,$(COMPILE)) --upgrade --output-file requirements/heavy.txt \
+		--constraint requirements/dev.txt
 
 wheels: $(VENV)/.dev ## Build the wheels of both distributions into dist/
 	$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir dist packaging/runtime .
 
 clean: ## Remove the virtual environment, caches and builds; what was deployed stays
-	rm -rf $(VENV) dist build plots .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-clients $(HEAVY) dist build plots .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
+
+$(VENV)-clients/.made: requirements/clients.txt | $(VENV)/.dev
+	@echo "Installing other people's clients into $(VENV)-clients"
+	@$(BIN)/python -m venv $(VENV)-clients
+	@$(VENV)-clients/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/clients.txt
+	@touch $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Roadworthy needs Python 3.11 or newer, and $(PYTHON) is " \
@@ -74,7 +97,21 @@ $(VENV)/.run: requirements/run.txt $(INPUTS) | $(BIN)/python
 	@$(PIP) install --quiet --no-deps --no-build-isolation -e packaging/runtime -e .
 	@touch $@
 
+$(VENV)/.azurite: | $(BIN)/python
+	@echo "Installing the Azure emulator that the contract tests use"
+	@npm install --silent --no-fund --no-audit --prefix $(VENV)/azurite azurite@3.35.0
+	@touch $@
+
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	@echo "Installing what developing needs into $(VENV)"
 	@$(PIP) install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# PyTorch is named by version alone: of its builds only the one without accelerators is wanted, and
+# that is another file on each machine. What it needs stands in heavy.txt.
+$(HEAVY)/.heavy: requirements/heavy.txt | $(BIN)/python
+	@echo "Installing boosted trees, PyTorch and Keras into $(HEAVY) (about two minutes)"
+	@$(PYTHON) -m venv $(HEAVY)
+	@$(HEAVY)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/heavy.txt
+	@$(HEAVY)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps torch==2.13.0
 	@touch $@

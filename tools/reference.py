@@ -61,8 +61,7 @@ def index_page() -> str:
 def command_page() -> str:
     """Every command, from the definitions that the program itself parses with."""
     parts = [f"# Command line\n\n{text_of(cli.__doc__)}\n"]
-    for name in cli.COMMANDS:
-        command = cli.command(name)
+    for name, command in all_commands():
         context = command.make_context(name, [], resilient_parsing=True)
         usage = " ".join(["roadworthy", name, *command.collect_usage_pieces(context)])
         parts.append(f"## roadworthy {name}\n\n{text_of(command.help)}\n\n    {usage}\n")
@@ -70,6 +69,19 @@ def command_page() -> str:
         if rows:
             parts.append("| | meaning | default |\n|---|---|---|\n" + "\n".join(rows) + "\n")
     return "\n".join(parts)
+
+
+def all_commands() -> Iterator[tuple[str, Any]]:
+    """Every command with its words; those of a group after the group."""
+    for name in cli.COMMANDS:
+        yield from with_inner(name, cli.command(name))
+
+
+def with_inner(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    """A command and, of a group, those in it."""
+    yield name, command
+    for word, inner in getattr(command, "commands", {}).items():
+        yield from with_inner(f"{name} {word}", inner)
 
 
 def parameter_row(parameter: Any) -> str:
@@ -114,10 +126,18 @@ def settings_page() -> str:
     ]
     return (
         f"# Settings\n\n{text_of(settings.__doc__)}\n\n{text_of(settings.Settings.__doc__)}\n\n"
-        "| in `roadworthy.toml` | environment variable | default |\n|---|---|---|\n"
+        + "".join(section_texts())
+        + "| in `roadworthy.toml` | environment variable | default |\n|---|---|---|\n"
         + "\n".join(rows)
         + "\n"
     )
+
+
+def section_texts() -> Iterator[str]:
+    """What each section of the settings is for."""
+    for field in msgspec.structs.fields(settings.Settings):
+        if isinstance(field.default, msgspec.Struct):
+            yield f"`[{field.name}]`: {text_of(type(field.default).__doc__)}\n\n"
 
 
 def setting_defaults(kind: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[str, str]]:

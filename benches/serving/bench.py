@@ -1,7 +1,9 @@
-"""Ours against the same flow hand-served, interleaved in one run: ratios of p50 and requests/s.
+"""Ours and the peers beside a server written by hand, each in turn with it: ratios in one table.
 
-``python benches/serving/bench.py [--seconds 3] [--rounds 5] [--unpinned]``. Server processes
-share one core and the load generator has another, so that both sides have the same to work with.
+``python benches/serving/bench.py [--seconds 3] [--rounds 3] [--peers all|none|NAMES] [--flow
+linear|trees] [--unpinned]``. Each peer is installed in a virtual environment of its own under
+``--cache``. Server processes share one core and the load generator has another, so that all sides
+have the same to work with. 1.00 is the server written by hand, measured again beside each side.
 """
 
 from __future__ import annotations
@@ -9,149 +11,191 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
-
-import httpx
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import flow_files
+import httpx
+import peers
+from flow_features import rows
+from sides import HERE, Hand, Ours, Side
 
-from roadworthy.core.deployment import WorkerSpec
-from roadworthy.testing.hosts import SOURCE, Host, wait_until
-
-HERE = Path(__file__).parent
 LEVELS = (1, 8, 32)
-GOALS = {1: ("p50", 1.0), 32: ("rate", 5.0)}
+MANY = 1000
+CPU_LEVEL = 32
+GOALS = {
+    "as it is": {
+        "1": 0.95, "p50": 1.0, "8": 3, "32": 10, "rows/s": 2.5, "cpu": 0.12, "cold": 1.0,
+        "memory": 1.2,
+    },
+    "fast": {"1": 10, "32": 25, "rows/s": 8, "p50": 1.0},
+}  # fmt: skip
+LESS_IS_BETTER = ("cpu", "cold", "memory")
 
 
 def main() -> int:
     """Measure and print; 1 if a goal is missed or anything answered wrongly."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--unpinned", action="store_true")
-    options = parser.parse_args()
+    options = _options()
     pin = not options.unpinned and (os.cpu_count() or 1) > 1
-    with Host() as host:
-        digest = "b" * 64
-        directory = flow_files.write(host.directory / "flows" / digest)
-        spec = WorkerSpec(release="tiny@1", flow=digest, python=sys.executable)
-        host.follow(1, spec)
-        host.applied()
-        port = free_port()
-        hand = subprocess.Popen(
-            [sys.executable, str(HERE / "hand_served.py"), str(directory), str(port)],
-            env={**os.environ, "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1"},
-        )
-        try:
-            status = host.status()
-            gateway = int(status.gateway_address.rpartition(":")[2])
-            pids = [hand.pid, status.gateway_pid, *host.workers("tiny@1")]
-            sides = {"ours": (gateway, "/models/tiny/predict"), "hand": (port, "/predict")}
-            wait_until(lambda: answers(port, "/predict"), 60, "the hand-served flow")
-            agree(sides)
-            for pid in pids if pin else ():
-                pin_process(pid)
-            return report(measure(sides, options.seconds, options.rounds, pin))
-        finally:
-            hand.terminate()
-            hand.wait()
+    missed = 0
+    with tempfile.TemporaryDirectory(prefix="rw-bench-") as folder:
+        model = flow_files.write(Path(folder) / "hand", options.flow)
+        ours = [Ours("as it is", options.flow, False), Ours("fast", options.flow, True)]
+        others = peers.make(options.peers, Path(options.cache), Path(folder), model)
+        _head()
+        for side in [*ours, *others]:
+            hand = Hand(model)
+            try:
+                found = beside(side, hand, options.seconds, options.rounds, pin)
+            except (AssertionError, OSError, ValueError, httpx.HTTPError) as error:
+                print(f"{side.name:<18} could not be measured: {error!r}", flush=True)
+                missed |= side in ours
+                continue
+            finally:
+                hand.stop()
+                side.stop()
+            missed |= report(side, found)
+    return missed
 
 
-def measure(sides: dict, seconds: float, rounds: int, pin: bool) -> dict:
-    """Per number of connections, the results of both sides, round by round."""
-    bodies = [json.dumps(row) for row in flow_files.rows(200, 2).to_dict("records")]
-    results: dict[int, list[dict]] = {level: [] for level in LEVELS}
+def beside(side: Side, hand: Side, seconds: float, rounds: int, pin: bool) -> dict[str, Any]:
+    """The ratios of one side to the server written by hand."""
+    for each in (side, hand):
+        each.start()
+    agree(side, hand)
+    if pin:
+        side.pin(1)
+        hand.pin(1)
+    found: dict[str, list[float]] = {}
+    errors = 0
+
+    def both(connections: int, single: bool) -> dict[str, dict[str, float]]:
+        pair = {}
+        for each in (side, hand):
+            before = each.cpu_seconds()
+            pair[each.name] = generate(each, connections, single, seconds, pin)
+            pair[each.name]["cpu"] = (each.cpu_seconds() - before) / pair[each.name]["count"]
+        return pair
+
     for turn in range(rounds + 1):
         for level in LEVELS:
-            pair = {}
-            common = {"bodies": bodies, "seconds": seconds if turn else 0.5}
-            common |= {"cpu": 0} if pin else {}
+            pair = in_turn(side, hand, seconds, pin) if level == 1 else both(level, True)
+            mine, theirs = pair[side.name], pair[hand.name]
+            errors += int(mine["errors"] + theirs["errors"])
+            if not turn:
+                continue  # the first round warms both up
+            found.setdefault(str(level), []).append(mine["rate"] / theirs["rate"])
             if level == 1:
-                both = common | {"sides": sides, "seconds": common["seconds"] * 2}
-                pair = generate(both)
-            for name in sorted(sides, reverse=bool(turn % 2)) if level > 1 else ():
-                port, path = sides[name]
-                job = common | {"port": port, "path": path, "connections": level}
-                pair[name] = generate(job)
-            if turn:
-                results[level].append(pair)
-    return results
+                found.setdefault("p50", []).append(theirs["p50"] / mine["p50"])
+                found.setdefault("ms", []).append(mine["p50"])
+            if level == CPU_LEVEL:
+                found.setdefault("cpu", []).append(mine["cpu"] / theirs["cpu"])
+                found.setdefault("req/s", []).append(mine["rate"])
+        pair = both(1, False)
+        errors += int(pair[side.name]["errors"] + pair[hand.name]["errors"])
+        if turn:
+            ratio = pair[side.name]["rate"] / pair[hand.name]["rate"]
+            found.setdefault("rows/s", []).append(ratio)
+            found.setdefault("krows/s", []).append(pair[side.name]["rate"] * MANY / 1000)
+    result: dict[str, Any] = {name: statistics.median(values) for name, values in found.items()}
+    result["cold"] = side.cold_seconds / hand.cold_seconds
+    result["memory"] = side.memory() / hand.memory()
+    result["errors"] = errors
+    return result
 
 
-def report(results: dict) -> int:
-    """Print medians and the medians of the rounds' ratios; whether a goal was missed."""
-    missed = 0
-    print(f"{'connections':>11} {'side':>5} {'req/s':>9} {'p50 ms':>8} {'p95 ms':>8} {'p99 ms':>8}")
-    for level, pairs in results.items():
-        for name in ("ours", "hand"):
-            middle = {
-                key: statistics.median(pair[name][key] for pair in pairs)
-                for key in ("rate", "p50", "p95", "p99")
-            }
-            print(
-                f"{level:>11} {name:>5} {middle['rate']:>9.0f} {middle['p50']:>8.2f} "
-                f"{middle['p95']:>8.2f} {middle['p99']:>8.2f}"
-            )
-        rate = statistics.median(pair["ours"]["rate"] / pair["hand"]["rate"] for pair in pairs)
-        p50 = statistics.median(pair["hand"]["p50"] / pair["ours"]["p50"] for pair in pairs)
-        print(f"{level:>11} ratio: {rate:.2f} x the requests/s, p50 {p50:.2f} x as fast")
-        if level in GOALS:
-            what, least = GOALS[level]
-            reached = (p50 if what == "p50" else rate) >= least
-            missed |= not reached
-            print(f"{'':>11} goal {what} >= {least:g} x: {'reached' if reached else 'MISSED'}")
-        missed |= any(pair[name]["errors"] for pair in pairs for name in pair)
-    return int(missed)
+def agree(side: Side, hand: Side) -> None:
+    """Both give the same scores, for one row and for many."""
+    for n, single in ((1, True), (50, False)):
+        records = rows(n, 3).to_dict("records")
+        pairs = zip(side.ask(records, single), hand.ask(records, single), strict=True)
+        for one, other in pairs:
+            if abs(one - other) > 1e-9:
+                raise ValueError(f"{side.name} answers {one} where {other} is right")
 
 
-def generate(job: dict) -> dict:
-    """What the load generator measured, in a process of its own."""
+def report(side: Side, found: dict[str, Any]) -> int:
+    """One line of the table, and the goals that are missed."""
+    cells = [found[name] for name in _COLUMNS]
+    print(f"{side.name:<18}" + "".join(f"{cell:>9.3g}" for cell in cells), flush=True)
+    missed = []
+    for name, goal in GOALS.get(side.name, {}).items():
+        reached = found[name] <= goal if name in LESS_IS_BETTER else found[name] >= goal
+        if not reached:
+            missed.append(f"{name} {found[name]:.3g} (goal {goal:g})")
+    if isinstance(side, Ours) and side.fast:
+        print(f"{'':<18}fast form {side.said}")
+    if found["errors"]:
+        missed.append(f"{found['errors']} requests failed")
+    if missed:
+        print(f"{'':<18}MISSED: {'; '.join(missed)}", flush=True)
+    return int(bool(missed) and isinstance(side, Ours))
+
+
+_COLUMNS = ("1", "8", "32", "p50", "rows/s", "cpu", "cold", "memory", "ms", "req/s", "krows/s")
+
+
+def _head() -> None:
+    print("Ratios to the server written by hand (1.00): requests/s at 1, 8 and 32 connections, how")
+    print(
+        "much quicker p50 is at 1, rows/s by 1,000, CPU a request at 32, cold start, memory (less"
+    )
+    print(
+        "is better); then own figures: p50 in ms at 1, requests/s at 32, thousand rows/s by 1,000"
+    )
+    print(f"{'':<18}" + "".join(f"{name:>9}" for name in _COLUMNS), flush=True)
+
+
+def in_turn(side: Side, hand: Side, seconds: float, pin: bool) -> dict[str, dict[str, float]]:
+    """Both asked alternately on one connection each."""
+    job: dict[str, Any] = {"seconds": seconds * 2, "sides": {}}
+    for each in (side, hand):
+        bodies = [each.body([row], True) for row in rows(200, 2).to_dict("records")]
+        job["sides"][each.name] = [each.port, each.path, bodies]
+    return _generate(job, pin)
+
+
+def generate(
+    side: Side, connections: int, single: bool, seconds: float, pin: bool
+) -> dict[str, float]:
+    """What the load generator measured of one side."""
+    if single:
+        bodies = [side.body([row], True) for row in rows(200, 2).to_dict("records")]
+    else:
+        bodies = [side.body(rows(MANY, seed).to_dict("records"), False) for seed in range(4)]
+    path = side.path if single else side.many
+    job = {"port": side.port, "path": path, "bodies": bodies, "connections": connections}
+    return _generate({**job, "seconds": seconds}, pin)
+
+
+def _generate(job: dict[str, Any], pin: bool) -> Any:
     done = subprocess.run(
         [sys.executable, str(HERE / "load.py")],
-        input=json.dumps(job).encode(),
+        input=json.dumps({**job, **({"cpu": 0} if pin else {})}).encode(),
         capture_output=True,
         check=True,
     )
-    found: dict = json.loads(done.stdout)
-    return found
+    return json.loads(done.stdout)
 
 
-def agree(sides: dict) -> None:
-    """Both sides give the same scores."""
-    for row in flow_files.rows(20, 3).to_dict("records"):
-        found = []
-        for port, path in sides.values():
-            body = httpx.post(f"http://127.0.0.1:{port}{path}", json=row).json()
-            found.append(body.get("answer", body)["scores"])
-        assert abs(found[0] - found[1]) < 1e-12, found
-
-
-def answers(port: int, path: str) -> bool:
-    """Whether a server answers."""
-    try:
-        row = flow_files.rows(1).to_dict("records")[0]
-        return httpx.post(f"http://127.0.0.1:{port}{path}", json=row, timeout=30).is_success
-    except httpx.TransportError:
-        return False
-
-
-def pin_process(pid: int) -> None:
-    """Keep all threads of a process on the second core."""
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        os.sched_setaffinity(int(task.name), {1})
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--flow", choices=["linear", "trees"], default="linear")
+    parser.add_argument(
+        "--peers", default="none", help=f"all, none, or of {', '.join(peers.PEERS)}"
+    )
+    parser.add_argument("--unpinned", action="store_true")
+    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    parser.add_argument("--cache", default=f"{home}/roadworthy-bench")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 import pandas
 import uvicorn
 from fastapi import FastAPI
-from flow_files import NUMBERS, TEXTS
+from flow_features import NUMBERS, TEXTS, prepare
 from pydantic import create_model
 
 
@@ -24,13 +24,18 @@ def application(directory: Path) -> FastAPI:
     app = FastAPI()
 
     async def predict(row: Any) -> dict[str, float]:
-        flights = pandas.DataFrame([row.model_dump()])
-        flights["night"] = ((flights["hour"] < 6) | (flights["hour"] > 21)).astype(float)
-        flights["speed"] = flights["distance"] / flights["air_time"].clip(lower=1)
+        flights = prepare(pandas.DataFrame([row.model_dump()]))
         return {"scores": float(model.predict_proba(flights)[0, 1])}
 
     predict.__annotations__["row"] = record
     app.post("/predict")(predict)
+
+    async def predict_many(rows: Any) -> list[dict[str, float]]:
+        scores = model.predict_proba(prepare(pandas.DataFrame([row.model_dump() for row in rows])))
+        return [{"scores": score} for score in scores[:, 1].tolist()]
+
+    predict_many.__annotations__["rows"] = list[record]  # type: ignore[valid-type]
+    app.post("/predict_many")(predict_many)
     return app
 
 

@@ -41,8 +41,7 @@ class Connection(asyncio.Protocol):
         if end < 0:
             return
         head = self.buffer[:end].lower()
-        length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
-        if len(self.buffer) < end + 4 + length:
+        if not complete(head, self.buffer[end + 4 :]):
             return
         now = time.perf_counter()
         self.seconds.append(now - self.began)
@@ -76,10 +75,10 @@ async def load(port: int, path: str, bodies: list[str], connections: int, second
     return summary(times, took, sum(connection.errors for connection in made))
 
 
-def in_turn(sides: dict[str, list], bodies: list[str], seconds: float) -> dict[str, dict]:
+def in_turn(sides: dict[str, list], seconds: float) -> dict[str, dict]:
     """The same numbers for each side, asked alternately on one connection each."""
     opened = {}
-    for name, (port, path) in sides.items():
+    for name, (port, path, bodies) in sides.items():
         opened[name] = (socket.create_connection(("127.0.0.1", port)), requests_of(path, bodies))
         opened[name][0].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     times: dict[str, list[float]] = {name: [] for name in sides}
@@ -105,9 +104,15 @@ def receive(connection: socket.socket) -> bytes:
         data += connection.recv(65536)
         head, end, body = data.partition(b"\r\n\r\n")
         if end:
-            length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
-            if len(body) >= length:
+            if complete(head.lower(), body):
                 return head
+
+
+def complete(head: bytes, body: bytes) -> bool:
+    """Whether a body is all that its head (in lower case) announces."""
+    if b"content-length:" in head:
+        return len(body) >= int(head.split(b"content-length:")[1].split(b"\r\n")[0])
+    return body.endswith(b"0\r\n\r\n")  # in chunks
 
 
 def requests_of(path: str, bodies: list[str]) -> list[bytes]:
@@ -123,6 +128,7 @@ def summary(times: list[float], took: float, errors: int) -> dict:
     """Requests per second and percentiles in milliseconds."""
     ordered = sorted(times)
     return {
+        "count": len(ordered),
         "rate": len(ordered) / took,
         "p50": ordered[len(ordered) // 2] * 1e3,
         "p95": ordered[int(len(ordered) * 0.95)] * 1e3,

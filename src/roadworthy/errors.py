@@ -29,8 +29,18 @@ class RoadworthyError(Exception):
         self.details = details
 
     def __str__(self) -> str:
-        where = f"line {self.line}: " if self.line else ""
-        return f"{where}{self.message}" + (f"\n  → {self.cure}" if self.cure else "")
+        where = self.place
+        return (
+            (f"{where}: " if where else "")
+            + f"{self.message}"
+            + (f"\n  → {self.cure}" if self.cure else "")
+        )
+
+    @property
+    def place(self) -> str:
+        """Where in the program, in words: its line, with the cell or module that has it."""
+        named = self.details.get("place")
+        return str(named) if named else f"line {self.line}" if self.line else ""
 
     def problem(self) -> dict[str, Any]:
         """The error as plain data: code, message, cure, line, details."""
@@ -121,6 +131,12 @@ class InvalidRows(RoadworthyError):
     code = "invalid-rows"
 
 
+class SchemaBroken(RoadworthyError):
+    """A source delivered what has not the columns or the form that it is configured for."""
+
+    code = "schema-broken"
+
+
 class WorkerFailed(RoadworthyError):
     """A release's worker did not start, died, or did not answer in time."""
 
@@ -143,6 +159,12 @@ class Damaged(StorageError):
     """What was read is not what was written: its digest differs."""
 
     code = "damaged"
+
+
+class Erased(StorageError):
+    """A content was removed from all history on purpose; its digest and the reason are kept."""
+
+    code = "erased"
 
 
 class NewerFormat(StorageError):

@@ -10,7 +10,7 @@ import ipaddress
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 import msgspec
 
@@ -30,16 +30,59 @@ class ControlSettings(Value, frozen=True):
 
 
 class GatewaySettings(Value, frozen=True):
-    """Where the gateway answers requests for predictions."""
+    """Where and how the gateway answers requests for predictions.
+
+    ``processes`` share the port; one is best where workers are the bottleneck. ``models`` binds
+    further ports to models: ``/invocations`` and ``/ping`` mean that model there. A request has
+    ``body_bytes`` and ``rows`` at most and is answered within ``deadline_seconds``;
+    ``queue_requests`` may wait for a release, and ``connections`` be open. A connection without a
+    request is kept for ``keep_alive_seconds``; a gateway that ends goes on answering on open ones
+    for ``drain_seconds``. Spans go to ``traces``, an address that takes OTLP over HTTP; of the
+    traces that begin here, ``trace_share`` are sampled.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8401
+    processes: int = 1
+    models: dict[str, int] = msgspec.field(default_factory=dict)
+    body_bytes: int = 16 * 1024 * 1024
+    rows: int = 10_000
+    deadline_seconds: float = 30.0
+    queue_requests: int = 1024
+    connections: int = 20_000
+    keep_alive_seconds: float = 75.0
+    drain_seconds: float = 0.5
+    traces: str = ""
+    trace_share: float = 0.0
+
+
+class WorkerSettings(Value, frozen=True):
+    """Worker processes. ``threads`` is how many a numeric library may use in each;
+    ``settle_seconds`` how long nothing is deployed before a release that started in another
+    environment moves to its own.
+    """
+
+    threads: int = 1
+    settle_seconds: float = 20.0
 
 
 class LogSettings(Value, frozen=True):
-    """The prediction log. ``flush_seconds`` is the longest that a row waits in memory."""
+    """The prediction log. ``flush_seconds`` is the longest that a row waits in memory.
+
+    ``sample`` is the share of plain answers that is kept (what was refused, rejected or failed is
+    always kept), ``samples`` that of a model by name. Columns in ``redact`` are left out, those in
+    ``pseudonymise`` replaced by keyed digests; ``column`` means it in every model,
+    ``model:column`` in one. Segments go after ``retention_days``, and the oldest ones beyond
+    ``retention_bytes``; 0 keeps them.
+    """
 
     flush_seconds: float = 5.0
+    sample: float = 1.0
+    samples: dict[str, float] = msgspec.field(default_factory=dict)
+    redact: list[str] = msgspec.field(default_factory=list)
+    pseudonymise: list[str] = msgspec.field(default_factory=list)
+    retention_days: float = 90.0
+    retention_bytes: int = 0
 
 
 class Settings(Value, frozen=True):
@@ -58,6 +101,7 @@ class Settings(Value, frozen=True):
     control: ControlSettings = ControlSettings()
     gateway: GatewaySettings = GatewaySettings()
     log: LogSettings = LogSettings()
+    workers: WorkerSettings = WorkerSettings()
     file: Path | None = None
 
     def __repr__(self) -> str:
@@ -75,6 +119,11 @@ class Settings(Value, frozen=True):
         return self.blobs or str(self.home / "blobs")
 
     @property
+    def data_url(self) -> str:
+        """The URL, or the directory, of the packs and commits of datasets: inside the blobs'."""
+        return f"{self.blobs_url.rstrip('/')}/data"
+
+    @property
     def releases(self) -> Path:
         """Flow directories written from blobs, one a release digest."""
         return self.home / "releases"
@@ -83,6 +132,11 @@ class Settings(Value, frozen=True):
     def environments(self) -> Path:
         """Environments made from locks, one a lock digest."""
         return self.home / "envs"
+
+    @property
+    def wheels(self) -> Path:
+        """Wheels that came with releases, one folder a lock digest."""
+        return self.home / "wheels"
 
     @property
     def runtime(self) -> Path:
@@ -120,9 +174,19 @@ class Settings(Value, frozen=True):
         return self.home / "predictions"
 
     @property
+    def pseudonym_key(self) -> Path:
+        """The key under which the prediction log's pseudonyms are made."""
+        return self.home / "pseudonym-key"
+
+    @property
     def run(self) -> Path:
         """What lives as long as the processes: addresses and locks."""
         return self.home / "run"
+
+    @property
+    def sources(self) -> Path:
+        """What sources deliver while it is fetched; emptied by the next poll."""
+        return self.home / "sources"
 
     @property
     def control_file(self) -> Path:
@@ -215,6 +279,15 @@ def _read(file: Path) -> dict[str, Any]:
         ) from None
 
 
+_COUNTS = {
+    "gateway.processes": 64,
+    "gateway.body_bytes": 1 << 30,
+    "gateway.rows": 10_000_000,
+    "gateway.queue_requests": 1_000_000,
+    "gateway.connections": 1_000_000,
+}
+
+
 def _keys() -> dict[str, Any]:
     """Every setting's dotted name with its type."""
     found: dict[str, Any] = {}
@@ -231,9 +304,7 @@ def _keys() -> dict[str, Any]:
 
 _KEYS = _keys()
 _SECTIONS = {key.partition(".")[0] for key in _KEYS if "." in key}
-_VARIABLES = {
-    PREFIX + key.replace(".", "_").upper(): key for key, kind in _KEYS.items() if kind is not dict
-}
+_VARIABLES = {PREFIX + key.replace(".", "_").upper(): key for key in _KEYS}
 
 
 def _flatten(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -278,6 +349,8 @@ def _converted(key: str, value: Any, where: str, base: Path) -> Any:
             raise _bad(where, value, "must be a path")
         return (base / Path(value).expanduser()).absolute()
     try:
+        if isinstance(value, str) and get_origin(kind) in (dict, list):
+            value = _from_json(value, where)
         converted = msgspec.convert(value, kind, strict=not isinstance(value, str))
     except msgspec.ValidationError as error:
         raise _bad(where, value, str(error)[:1].lower() + str(error)[1:]) from None
@@ -287,21 +360,45 @@ def _converted(key: str, value: Any, where: str, base: Path) -> Any:
     return _relative_to(base, converted) if key == "blobs" else converted
 
 
+def _from_json(text: str, where: str) -> Any:
+    """The object in a variable; its text, which may hold a secret, is not repeated."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise SettingsError(
+            f"{where} is not JSON: {error}", cure='write an object: {"region": "eu-central-1"}'
+        ) from None
+
+
 def _problem(key: str, value: Any) -> str:
     """Why a value of the right type can't be used, or an empty text."""
     if key.endswith(".port") and not 0 <= value <= 65535:
         return "a port is between 0 and 65535"
+    if key == "gateway.models" and not all(0 < port <= 65535 for port in value.values()):
+        return "a port is between 1 and 65535"
+    if key == "gateway.models" and len(set(value.values())) != len(value):
+        return "two models can't have the same port"
     if key.endswith("_seconds") and not 0 < value < float("inf"):
         return "must be more than 0 seconds"
+    shares = value.values() if key == "log.samples" else [value]
+    if key in ("log.sample", "log.samples", "gateway.trace_share"):
+        return "" if all(0 <= share <= 1 for share in shares) else "a share is between 0 and 1"
+    if key in _COUNTS and not 1 <= value <= _COUNTS[key]:
+        return f"must be between 1 and {_COUNTS[key]}"
+    if key.startswith("log.retention_") and not 0 <= value < float("inf"):
+        return "must be 0 or more"
     if key.endswith(".host") and not value:
         return "must name a host"
+    if key == "workers.threads" and value < 1:
+        return "must be 1 or more"
     if key == "token" and value and (len(value) < 16 or not value.isascii() or " " in value):
         return "must have 16 characters or more, ASCII, no spaces"
     return ""
 
 
 def _bad(where: str, value: Any, reason: str) -> SettingsError:
-    shown = "its value" if "oken" in where or "OKEN" in where else repr(value)
+    secret = any(word in where.lower() for word in ("token", "blob_options"))
+    shown = "its value" if secret else repr(value)
     return SettingsError(f"{where}: {shown} can't be used: {reason}", cure=f"correct {where}")
 
 

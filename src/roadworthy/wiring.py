@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import secrets
+import signal
 import sys
+import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,22 +20,30 @@ from typing import TYPE_CHECKING
 import msgspec
 
 import roadworthy
-from roadworthy.core.release import FlowFile, Lock
-from roadworthy.errors import Damaged, StorageError, Unavailable
+from roadworthy.core.release import WHEELS, FlowFile, Lock, Release
+from roadworthy.errors import Damaged, RoadworthyError, StorageError, Unavailable
 from roadworthy.settings import Settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from roadworthy.api.context import Context
+    from roadworthy.client.control import ControlPlane
+    from roadworthy.data import Datasets
+    from roadworthy.data.ingestion import Sources
     from roadworthy.operations.controller import Controller
     from roadworthy.operations.desired import Desired
+    from roadworthy.pipelines.workers import Runnable
     from roadworthy.registry import Registry
+    from roadworthy.registry.materialise import Copies
+    from roadworthy.serving.options import Limits, LogOptions
     from roadworthy.storage.blobs import Blobs
     from roadworthy.storage.metadata import Database
 
 log = logging.getLogger(__name__)
 TRAFFIC_SECONDS = 15.0
+POLLING_SECONDS = 0.5
+FORGET_SECONDS = 3600.0
 WARM_AFTER_SECONDS = 1.5
 
 
@@ -80,12 +93,17 @@ def build_control(settings: Settings, database: Database, blobs: Blobs) -> Contr
 
     bell = Bell()
     registry = Registry(database, blobs, utc_now)
-    environments = _Environments(settings)
+    environments = _Environments(settings, blobs)
     placement = Placement(
         environments.misfit, environments.realise, environments.realised, bell.ring
     )
     desired = Desired(database, placement, bell)
-    controller = Controller(desired, registry, Certifier(settings, desired, registry))
+    controller = Controller(
+        desired,
+        registry,
+        Certifier(settings, desired, registry),
+        settle_seconds=settings.workers.settle_seconds,
+    )
     context = Context(
         settings=settings,
         desired=desired,
@@ -106,6 +124,63 @@ def build_control(settings: Settings, database: Database, blobs: Blobs) -> Contr
     )
 
 
+@contextlib.contextmanager
+def open_datasets(settings: Settings) -> Iterator[Datasets]:
+    """Versioned data of a home: the metadata and blobs that its settings name, opened here."""
+    from roadworthy.data import Datasets
+    from roadworthy.storage.blobs import open_blobs
+    from roadworthy.storage.opening import open_database
+
+    database = open_database(settings.metadata_url)
+    try:
+        blobs = open_blobs(settings.data_url, settings.blob_options)
+        blobs.sweep()
+        yield Datasets(database, blobs, utc_now)
+    finally:
+        database.close()
+
+
+@contextlib.contextmanager
+def open_sources(settings: Settings) -> Iterator[Sources]:
+    """Sources of data of a home, opened here."""
+    from roadworthy.data.ingestion import Sources
+
+    with open_datasets(settings) as datasets:
+        yield Sources(datasets, settings.sources)
+
+
+def import_dataset(settings: Settings, name: str, source: str) -> dict[str, int]:
+    """Takes a dataset with its history over from another place's blobs; commits and bytes."""
+    from roadworthy.data.transfer import copy_dataset
+
+    with open_datasets(settings) as datasets, _datasets_at(settings, source) as other:
+        other.rebuild()
+        return copy_dataset(other, datasets, name)
+
+
+def export_dataset(settings: Settings, name: str, target: str) -> dict[str, int]:
+    """Writes a dataset with its history to a folder or bucket; commits and bytes."""
+    from roadworthy.data.transfer import copy_dataset
+
+    with open_datasets(settings) as datasets, _datasets_at(settings, target) as other:
+        return copy_dataset(datasets, other, name)
+
+
+@contextlib.contextmanager
+def _datasets_at(settings: Settings, place: str) -> Iterator[Datasets]:
+    """Datasets at a place that has blobs only; the metadata beside them is thrown away."""
+    from roadworthy.data import Datasets
+    from roadworthy.storage.blobs import open_blobs
+    from roadworthy.storage.opening import open_database
+
+    with tempfile.TemporaryDirectory(prefix="roadworthy-") as folder:
+        database = open_database(f"sqlite:///{folder}/metadata.db")
+        try:
+            yield Datasets(database, open_blobs(place, settings.blob_options), utc_now)
+        finally:
+            database.close()
+
+
 def _mount_pages(
     app: FastAPI, settings: Settings, desired: Desired, registry: Registry, context: Context
 ) -> None:
@@ -113,7 +188,14 @@ def _mount_pages(
     from roadworthy.ui import GatewayClient, mount_pages, page_data
 
     gateway = GatewayClient(settings.gateway_address, settings.token or None)
-    data = page_data(desired, registry, gateway, statuses=STATUS_BY_CODE, token=settings.token)
+    data = page_data(
+        desired,
+        registry,
+        gateway,
+        settings,
+        statuses=STATUS_BY_CODE,
+        version=roadworthy.__version__,
+    )
     traffic = mount_pages(app, data)
 
     def watch() -> None:
@@ -141,9 +223,86 @@ def serve_control(settings: Settings) -> int:
             warmer = threading.Timer(WARM_AFTER_SECONDS, _load_what_checks_need)
             warmer.daemon = True
             warmer.start()
-            return run_control(parts.app, parts.context, parts.controller)
+            with _polling_beside(settings, database, blobs):
+                return run_control(parts.app, parts.context, parts.controller)
         finally:
             database.close()
+
+
+@contextlib.contextmanager
+def _polling_beside(settings: Settings, database: Database, blobs: Blobs) -> Iterator[None]:
+    """Has the process that polls sources run while there are sources to poll."""
+    from roadworthy.operations.beside import Beside
+
+    def needed() -> bool:
+        from roadworthy.storage.queries.sources import any_polled
+
+        with database.reading() as connection:
+            return any_polled(connection)
+
+    beside = Beside(
+        command=[sys.executable, "-m", "roadworthy", "serve", "sources", "--attached"],
+        environment=child_environment(settings, os.environ),
+        cwd=settings.file.parent if settings.file else settings.home,
+        log=settings.run / "sources.log",
+        needed=needed,
+    )
+    thread = threading.Thread(target=beside.run, name="sources", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        beside.stop()
+        thread.join(timeout=5.0)
+
+
+def serve_sources(settings: Settings, attached: bool = False) -> int:
+    """Poll sources of data, as they are scheduled, until SIGTERM; the exit code.
+
+    One process at a time for a home, and for a database. ``attached``: also until standard
+    input ends, which it does with the process that started this one.
+    """
+    from roadworthy.pipelines.polling import Poller
+    from roadworthy.runtime.workflows import Workflows
+    from roadworthy.storage.locks import FileLock, leased
+
+    start_logging("sources")
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    if attached:
+        threading.Thread(target=_watch_input, name="starter", daemon=True).start()
+    settings.run.mkdir(parents=True, exist_ok=True)
+    with (
+        FileLock(settings.run / "sources.lock", "the polling of sources"),
+        open_sources(settings) as sources,
+        leased(sources.datasets.database, stopping),
+    ):
+        if stopping.is_set():
+            return 0
+        workflows = Workflows(settings.metadata_url)
+        poller = Poller(sources, workflows, utc_now, time.monotonic)
+        workflows.launch()
+        try:
+            forget_at = 0.0
+            while not stopping.wait(POLLING_SECONDS):
+                try:
+                    poller.turn()
+                    if time.monotonic() >= forget_at:
+                        poller.forget()
+                        forget_at = time.monotonic() + FORGET_SECONDS
+                except RoadworthyError as error:
+                    log.warning("looking for sources failed: %s", error)
+        finally:
+            workflows.close()
+    return 0
+
+
+def _watch_input() -> None:
+    """Ends this process at once when its starter is gone: a poll bears that."""
+    while os.read(0, 1024):
+        pass
+    os._exit(0)
 
 
 def _load_what_checks_need() -> None:
@@ -156,8 +315,10 @@ def _load_what_checks_need() -> None:
 class _Environments:
     """How placement asks for interpreters that fit a lock."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, blobs: Copies) -> None:
+        self._settings = settings
         self._envs = settings.environments
+        self._blobs = blobs
 
     def misfit(self, python: Path, lock: Lock) -> str:
         """Why the interpreter does not fit; an empty text where it does."""
@@ -166,12 +327,21 @@ class _Environments:
         found = satisfies(python, lock)
         return "" if found.fits else "; ".join(found.reasons)
 
-    def realise(self, lock: Lock) -> Path:
-        """The interpreter of the lock's environment, made if need be."""
+    def realise(self, release: Release) -> Path:
+        """The interpreter of the release's own environment, made if need be.
+
+        Packages that no index has come as wheels with the release.
+        """
+        from roadworthy.registry.materialise import materialise
         from roadworthy.runtime.realised import realise
 
         self._envs.mkdir(parents=True, exist_ok=True)
-        return realise(lock, self._envs)
+        kept = [file for file in release.files if file.path.startswith(WHEELS)]
+        wheels = None
+        if kept:
+            folder = self._settings.wheels / release.lock.digest
+            wheels = materialise(self._blobs, kept, folder) / WHEELS
+        return realise(release.lock, self._envs, wheels=wheels)
 
     def realised(self, lock: Lock) -> Path | None:
         """The interpreter of the lock's environment where it is made and whole."""
@@ -199,14 +369,66 @@ def serve_agent(settings: Settings, control: str = "") -> int:
     options = AgentOptions(
         directory=str(settings.agent),
         runtime=str(put_runtime(settings.home)),
-        predictions=str(settings.predictions),
+        log=_log_options(settings),
+        limits=_limits(settings),
         host=settings.gateway.host,
         port=settings.gateway.port,
         token=settings.token,
-        flush_seconds=settings.log.flush_seconds,
+        gateways=settings.gateway.processes,
+        bound={port: model for model, port in settings.gateway.models.items()},
+        traces=settings.gateway.traces,
+        trace_share=settings.gateway.trace_share,
+        threads=settings.workers.threads,
     )
     source, sink = http_control(control or settings.control_address, settings.token)
     return run_agent(options, _FlowSource(settings).fetch, source, sink)
+
+
+def _limits(settings: Settings) -> Limits:
+    """The bounds on requests that are set."""
+    from roadworthy.serving.options import Limits
+
+    given = settings.gateway
+    return Limits(
+        connections=given.connections,
+        body_bytes=given.body_bytes,
+        rows=given.rows,
+        deadline_seconds=given.deadline_seconds,
+        queue_requests=given.queue_requests,
+        keep_alive_seconds=given.keep_alive_seconds,
+        drain_seconds=given.drain_seconds,
+    )
+
+
+def _log_options(settings: Settings) -> LogOptions:
+    """The prediction log as it is set; the key of its pseudonyms is made when first needed."""
+    from roadworthy.serving.options import LogOptions
+
+    given = settings.log
+    key = _secret(settings.pseudonym_key) if given.pseudonymise else ""
+    return LogOptions(
+        directory=str(settings.predictions),
+        flush_seconds=given.flush_seconds,
+        sample=given.sample,
+        samples=given.samples,
+        redact=given.redact,
+        pseudonymise=given.pseudonymise,
+        pseudonym_key=key,
+        retention_days=given.retention_days,
+        retention_bytes=given.retention_bytes,
+    )
+
+
+def _secret(path: Path) -> str:
+    """The secret in a file, which is made whole or not at all when it is first asked for."""
+    if not path.exists():
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_hex(32), "ascii")
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)
+        fresh.unlink()
+    return path.read_text("ascii")
 
 
 def serve_gateway(options: Path) -> int:
@@ -284,6 +506,48 @@ def _size(path: Path) -> int:
         return -1
 
 
+# Running a release on this machine
+
+
+def make_runnable(
+    settings: Settings, control: ControlPlane, name: str, told: Callable[[str], None]
+) -> tuple[Release, Runnable]:
+    """A release by name with what its workers need here: files, environment, golden request.
+
+    The files come from the control plane, which may be elsewhere. Raises NotFound,
+    EnvironmentFailed, Damaged, StorageError, Unavailable.
+    """
+    from roadworthy.pipelines.workers import Runnable
+    from roadworthy.registry.materialise import materialise
+    from roadworthy.runtime.bundle import put_runtime
+    from roadworthy.serving.agent_workers import prepare_golden
+
+    release = msgspec.convert(control.get(f"/releases/{name}")["release"], Release)
+    flow = settings.releases / release.digest
+    if not flow.is_dir():
+        told(f"fetching {release.name}")
+    materialise(control, release.files, flow)
+    environments = _Environments(settings, control)
+    python = environments.realised(release.lock)
+    status = control.get("/agent/status") or {"workers": []}
+    known = [each["python"] for each in status["workers"] if each["release"] == release.name]
+    for each in dict.fromkeys([*known, sys.executable]):
+        if python is None and each and Path(each).exists():
+            python = None if environments.misfit(Path(each), release.lock) else Path(each)
+    if python is None:
+        told(f"making the environment of {release.name}")
+        python = environments.realise(release)
+    golden = prepare_golden(flow, release.digest, settings.agent)
+    return release, Runnable(
+        release=release.name,
+        python=str(python),
+        flow=str(flow),
+        runtime=str(put_runtime(settings.home)),
+        golden=str(golden) if golden else "",
+        threads=settings.workers.threads,
+    )
+
+
 # Supervisor
 
 
@@ -294,12 +558,14 @@ def child_environment(settings: Settings, environ: Mapping[str, str]) -> dict[st
         "ROADWORTHY_METADATA": settings.metadata,
         "ROADWORTHY_BLOBS": settings.blobs,
         "ROADWORTHY_TOKEN": settings.token,
-        "ROADWORTHY_CONTROL_HOST": settings.control.host,
-        "ROADWORTHY_CONTROL_PORT": str(settings.control.port),
-        "ROADWORTHY_GATEWAY_HOST": settings.gateway.host,
-        "ROADWORTHY_GATEWAY_PORT": str(settings.gateway.port),
-        "ROADWORTHY_LOG_FLUSH_SECONDS": str(settings.log.flush_seconds),
     }
+    if settings.blob_options:
+        told["ROADWORTHY_BLOB_OPTIONS"] = msgspec.json.encode(settings.blob_options).decode()
+    for section in ("control", "gateway", "log", "workers"):
+        for name, value in msgspec.structs.asdict(getattr(settings, section)).items():
+            written = msgspec.json.encode(value).decode() if value else ""
+            text = written if isinstance(value, (dict, list)) else str(value)
+            told[f"ROADWORTHY_{section}_{name}".upper()] = text
     kept = {key: value for key, value in environ.items() if not key.startswith("ROADWORTHY_")}
     return {**kept, **{key: value for key, value in told.items() if value}}
 

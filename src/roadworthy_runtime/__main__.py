@@ -7,6 +7,7 @@ import sys
 
 WORDS = {
     "worker": "roadworthy_runtime.worker",
+    "nursery": "roadworthy_runtime.nursery",
     "record": "roadworthy_runtime.record",
     "verify": "roadworthy_runtime.verify",
 }

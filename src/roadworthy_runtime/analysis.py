@@ -12,15 +12,25 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Se
 
 import numpy as np
 
-from . import forms, kinds
+from . import beside, forms, halves, kinds, overrides
 from .judging import InLane, judge
 from .lanes import Lane, choose_rows, duplicate, execute, fresh, inplace_rows, selections
+from .narrowing import is_snippet
 from .refusal import Refusal
-from .rows import candidates, is_opaque, same, take
+from .rows import candidates, columns_of, is_opaque, same, take
 from .snapshot import snapshot
-from .trace import Const, Op, Recording, Ref, Source, fill, first_node
+from .trace import ONLY, Const, Op, Recording, Ref, Source, fill, first_node, shows
 
 ROW, STATE = "row", "state"
+_FEW = 12
+
+
+class FewRows(Exception):
+    """The selections have to be made of other rows: of ``rows``, which a condition lets pass."""
+
+    def __init__(self, rows: Any) -> None:
+        super().__init__()
+        self.rows = rows
 
 
 class Rule(NamedTuple):
@@ -40,13 +50,17 @@ class Rule(NamedTuple):
 
 
 class Analysis:
-    """The rules for all operations that the outputs need; made by ``analyse``."""
+    """The rules for all operations that the outputs need; made by ``asked.analysed``."""
 
-    def __init__(self, recording: Recording, source: Source, outputs: Dict[str, int]) -> None:
+    def __init__(
+        self, recording: Recording, source: Source, outputs: Dict[str, int], answered: Any = None
+    ) -> None:
         self.recording = recording
         self.source = source
         self.outputs = outputs
         self.count = kinds.rows_of(source.value) or 0
+        self._answered = np.arange(self.count) if answered is None else answered
+        """Rows that selections are made of for the most part: no condition rejects them."""
         self.rules: List[Rule] = []
         self.roles: Dict[int, str] = {}
         self.derived: Set[int] = set()
@@ -56,11 +70,16 @@ class Analysis:
         self.lanes: List[Lane] = []
         self.producer: Dict[int, Op] = {}
         self.warnings: List[str] = []
+        self.watch: Any = None
+        """Who looks on, where a variable is to be explained."""
         self.counted: Dict[int, int] = {}
         """Numbers of rows, and shapes: the table whose rows they count."""
         for op in recording.ops:
             if op.result is not None and op.result not in self.producer:
                 self.producer[op.result] = op
+        self.declared: Set[int] = set()
+        """State because the program says so, and what was computed of such state alone."""
+        self.per_row = overrides.declared_rows(recording)
         self._telling: Optional[List[Any]] = None
         self._places: Dict[int, Tuple[Any, Any]] = {}
         self._copies: Dict[Tuple[int, int], Any] = {}
@@ -71,11 +90,7 @@ class Analysis:
     def base(self, node: int) -> int:
         """The object whose contents a value shows: of an accessor, the table behind it."""
         op = self.producer.get(node)
-        while (
-            op is not None
-            and op.kind == "attr"
-            and op.name in ("loc", "iloc", "at", "iat", "values")
-        ):
+        while op is not None and shows(op):
             node = op.args[0].node
             op = self.producer.get(node)
         return node
@@ -121,11 +136,10 @@ class Analysis:
         """Decides on everything. ``soft`` goals may fail without harm. Raises Refusal."""
         hard = self.needed(list(self.outputs.values()))
         wanted = hard | self.needed(list(soft))
-        self._answered = self._answered_rows()
         for op in self.recording.ops:
             if op.index not in wanted:
                 continue
-            if any(node in self.failed for node in op.refs()):
+            if op.kind != ONLY and any(node in self.failed for node in op.refs()):
                 self._fail(op)
                 continue
             try:
@@ -134,18 +148,23 @@ class Analysis:
                 if op.index in hard:
                     raise
                 self._fail(op)
+        halves.keep_rows_put_back(self)
         self._check_outputs()
 
     def _fail(self, op: Op) -> None:
         if op.result is not None:
             self.failed.add(op.result)
 
-    def _answered_rows(self) -> Any:
-        return np.arange(self.count)
-
     def _step(self, op: Op) -> None:
         if op.kind == "source":
-            return self._start(op)
+            self._start(op)
+        elif not overrides.settle(self, op):
+            self.judged(op)
+        if self.watch is not None:
+            self.watch.look(self, op)
+
+    def judged(self, op: Op) -> None:
+        """Decides on an operation of which the program itself says nothing. Raises Refusal."""
         followed = list(op.refs())
         rows = [node for node in followed if self.roles.get(node) == ROW]
         if not rows:
@@ -155,21 +174,24 @@ class Analysis:
         if changed is not None and self.roles.get(changed) == STATE:
             return self._state_only(op)
         culprit = self._learned_by_heart(op, followed, owner)
+        if culprit is not None and op.result is not None and halves.by_others(self, op):
+            self.full.values[op.result] = self.evaluate(op, self.full)
+            return self._settle(op, self.bypass(op))
         if culprit is not None:
             raise self._memorised_refusal(culprit)
         if inplace_rows(op):
             return self._new_rows(op)
         if changed is not None:
-            return self._change(op, changed)
+            return None if beside.settle(self, op, changed) else self._change(op, changed)
         rule = forms.special(self, op)
         if rule is None and forms.positional(op) and self._position(op):
-            rule = self._bypass(op)
+            rule = self.bypass(op)
         elif rule is None and not forms.refits(op):
             rule = self._apply(op)
         if rule is None:
             rule = forms.frozen(self, op)
         if rule is None and not forms.refits(op):
-            rule = self._bypass(op)
+            rule = self.bypass(op)
         self._settle(op, rule)
 
     def _start(self, op: Op) -> None:
@@ -245,6 +267,10 @@ class Analysis:
             node = op.args[0].node
         return node
 
+    def touch_version(self, node: int) -> None:
+        """Notes that a value was changed in place."""
+        self._versions[node] = self._versions.get(node, 0) + 1
+
     def frozen_operands(self, op: Op) -> Dict[int, Any]:
         """Copies of the state that an operation reads, as it is now."""
         out = {}
@@ -258,7 +284,8 @@ class Analysis:
 
     def line(self, op: Op) -> int:
         """The line of the program where an operation stands."""
-        return int(self.recording.sites[op.site].line)
+        line: int = self.recording.sites[op.site].line
+        return line
 
     # ---- one operation
 
@@ -289,7 +316,9 @@ class Analysis:
         self.roles[node] = STATE
         if from_rows:
             self.derived.add(node)
-            if self._row_sized(result) or self.known_rows(result):
+            if self.declared and self.declared.issuperset(op.refs()):
+                self.declared.add(node)
+            elif self._row_sized(result) or self.known_rows(result):
                 self.memorised[node] = next(
                     (self.memorised[ref] for ref in op.refs() if ref in self.memorised), op
                 )
@@ -335,11 +364,10 @@ class Analysis:
                 if not kinds.is_series(column):
                     continue
                 try:
-                    known = set(column.dropna().tolist())
+                    if column.nunique() >= max(20, 0.95 * column.count()):
+                        self._telling.append(set(column.dropna().tolist()))
                 except TypeError:
                     continue
-                if len(known) >= 0.95 * max(1, len(column.dropna())) and len(known) >= 20:
-                    self._telling.append(known)
         return self._telling
 
     def _learned_by_heart(self, op: Op, followed: List[int], owner: Optional[int]) -> Optional[Op]:
@@ -348,12 +376,24 @@ class Analysis:
             if self.roles.get(node) == STATE and node in self.memorised and owner != node:
                 return self.memorised[node]
         for operand in (*op.args, *op.kwargs.values()):
-            if isinstance(operand, Const) and operand.learned and self.known_rows(operand.value):
-                return op
+            if isinstance(operand, Const) and operand.learned and not operand.declared:
+                if self.known_rows(operand.value):
+                    return op
         return None
+
+    def _enough(self, node: int) -> None:
+        """Raises FewRows where a condition leaves the selections hardly a row to be tried on."""
+        ids, tried = self.full.ids.get(node), self.lanes[0].ids.get(node)
+        if not isinstance(ids, np.ndarray) or not isinstance(tried, np.ndarray):
+            return
+        left = np.unique(ids[ids >= 0])
+        if len(left) < len(self._answered) and np.isin(tried, left).sum() < min(_FEW, len(left)):
+            raise FewRows(left)
 
     def _settle(self, op: Op, rule: Optional[Rule]) -> None:
         if rule is not None:
+            if rule.rejects and op.result is not None:
+                self._enough(op.result)
             self.rules.append(rule)
             if op.result is not None and rule.rule != "state":
                 self.roles[op.result] = ROW
@@ -384,6 +424,8 @@ class Analysis:
         if owner is None or self.roles.get(owner) != ROW or owner in self.counted:
             return False
         if isinstance(self.full.ids.get(owner), dict):
+            return False
+        if type(self.full.values.get(owner)).__name__ == "StringMethods":
             return False
         self.full.values[op.result] = self.evaluate(op, self.full)
         return True
@@ -424,11 +466,12 @@ class Analysis:
         key = shadow.result
         assert key is not None
         if rejects is None:
-            bypassed = self._bypass(shadow)
+            bypassed = self.bypass(shadow)
             if bypassed is None:
                 raise Refusal(
                     "%s keeps rows by what other rows hold" % op.name,
-                    "select the rows in a statement of its own", self.line(op), "law-broken",
+                    "select the rows in a statement of its own, or leave the line to creation: "
+                    + overrides.BLOCK, self.line(op), "law-broken",
                 )  # fmt: skip
             self.rules.append(bypassed._replace(op=op, operand=node))
         else:
@@ -436,6 +479,7 @@ class Analysis:
             self.rules.append(Rule(op, "apply", rejects, frozen=self.frozen_operands(op)))
         for lane in [self.full, *self.alive()]:
             lane.values[node], lane.ids[node] = lane.values.pop(key), lane.ids.pop(key)
+        self._enough(node)
 
     def _change(self, op: Op, changed: int) -> None:
         """An assignment into a row value: its rows stay, what it holds must obey the law."""
@@ -499,21 +543,23 @@ class Analysis:
             "this line gives a row another value when the row comes alone"
             + (": %s" % error if error else ""),
             "compute what it learns from the rows (a mean, a rank, a position) in a statement of "
-            "its own, or select rows by what they hold instead of where they stand",
+            "its own (rw.learned says that a value is one), or select rows by what they hold "
+            "instead of where they stand; or leave the line to creation: " + overrides.BLOCK,
             where, "law-broken",
         )  # fmt: skip
 
     def _memorised_refusal(self, op: Op) -> Refusal:
-        name = op.name or op.kind
+        name = "this loop" if is_snippet(op) else op.name or "this " + op.kind
         return Refusal(
             "%s gives each row a value that depends on the other rows, and can't be frozen" % name,
-            "compute from each row alone, or learn a table by group or key and look it up",
+            "compute from each row alone, or learn a table by group or key and look it up; or, if "
+            "it is meant to stay as it was in creation: " + overrides.freezing(self, op),
             self.line(op), "law-broken",
         )  # fmt: skip
 
     # ---- selections that requests do not need
 
-    def _bypass(self, op: Op) -> Optional[Rule]:
+    def bypass(self, op: Op) -> Optional[Rule]:
         """A selection of rows by chance, position, group or the target: all rows go on."""
         if op.result is None or op.result not in self.full.values:
             return None
@@ -527,7 +573,7 @@ class Analysis:
                 continue
             try:
                 taken = take(value, places[ids])
-                columns = _columns_of(result, taken)
+                columns = columns_of(result, taken)
             except (KeyError, IndexError, TypeError):
                 continue
             if columns is False:
@@ -545,6 +591,7 @@ class Analysis:
     def _check_outputs(self) -> None:
         for name, node in self.outputs.items():
             if self.roles.get(node) == ROW and isinstance(self.full.ids.get(node), np.ndarray):
+                self._enough(node)
                 continue
             op = self.memorised.get(node)
             if op is not None:
@@ -569,18 +616,3 @@ class Analysis:
 
 def _amount(rows: Optional[int]) -> str:
     return "one value" if rows is None else "%d values" % rows
-
-
-def _columns_of(result: Any, taken: Any) -> Any:
-    """None: all columns; a list of them; False where the rows are not a selection."""
-    if kinds.is_frame(result) and kinds.is_frame(taken):
-        names = list(result.columns)
-        if not set(names) <= set(taken.columns):
-            return False
-        if not same(result, taken[names]):
-            return False
-        return None if names == list(taken.columns) else names
-    if kinds.is_series(result) and kinds.is_frame(taken):
-        name = result.name
-        return name if name in taken.columns and same(result, taken[name]) else False
-    return None if same(result, taken) else False

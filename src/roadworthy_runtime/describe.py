@@ -10,16 +10,19 @@ import re
 import sys
 import textwrap
 import types
-from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from . import kinds
 from .analysis import Analysis
-from .planner import FlowStep
+from .blocks import Snippet
+from .liveness import FlowStep
+from .overrides import said
 from .refusal import Refusal
 from .rewrite import Site
 from .snapshot import OWN, free_names
-from .trace import Const, Op, Pack, Ref, is_module
+from .trace import VIEW, Const, Op, Pack, Ref, is_module
 
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _INLINE = 120
 """The longest literal that is written where it is used."""
 
@@ -36,7 +39,13 @@ class Frozen(NamedTuple):
 class Describer:
     """Describes steps; collects state, imports and definitions on the way."""
 
-    def __init__(self, analysis: Analysis, files: Dict[str, str], sites: List[Site]) -> None:
+    def __init__(
+        self,
+        analysis: Analysis,
+        files: Dict[str, str],
+        sites: List[Site],
+        cells: Sequence[str] = (),
+    ) -> None:
         self.analysis = analysis
         self.files = files
         self.sites = sites
@@ -44,10 +53,20 @@ class Describer:
         self.imports: Dict[str, str] = {}
         self.definitions: Dict[str, Dict[str, Any]] = {}
         self.constants: Dict[str, str] = {}
+        self.named: Dict[str, Set[str]] = {}
+        """Name -> the texts of the plain values that the author read by it."""
         self._by_identity: Dict[int, str] = {}
         self._busy: Set[types.CodeType] = set()
         self._trees = {path: ast.parse(text) for path, text in files.items()}
+        self._defined = {
+            node.name for tree in self._trees.values() for node in ast.walk(tree)
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+        }  # fmt: skip
         self._imported = {path: _imports(tree) for path, tree in self._trees.items()}
+        for label in cells:
+            self._imported[label] = {
+                name: line for each in cells for name, line in self._imported[each].items()
+            }
 
     # ---- steps
 
@@ -58,7 +77,7 @@ class Describer:
         return {
             "index": op.index,
             "kind": op.kind,
-            "name": op.name,
+            "name": "" if op.name == VIEW else op.name,
             "args": [self.operand(item, step, place) for place, item in enumerate(op.args)],
             "kwargs": {key: self.operand(item, step, key) for key, item in op.kwargs.items()},
             "result": step.source.result,
@@ -69,6 +88,7 @@ class Describer:
             "file": site.file,
             "line": site.line,
             "statement": site.statement,
+            "end_line": site.end_line,
             "source": self.segment(site),
             "hint": self._hint(step.source),
             "context": [list(frame) for frame in step.source.context],
@@ -88,7 +108,11 @@ class Describer:
             for node in ast.walk(self._trees.get(site.file, ast.Module([], []))):
                 if isinstance(node, ast.For) and isinstance(node.target, ast.Name):
                     if (node.iter.lineno, node.iter.col_offset) == (site.line, site.column):
-                        out[str(frame[1])] = {"variable": node.target.id, "line": node.lineno}
+                        found = {"variable": node.target.id, "line": node.lineno, "over": ""}
+                        if isinstance(node.iter, ast.Name):
+                            found["over"] = node.iter.id
+                            self.named.setdefault(node.iter.id, set()).add(_turns(steps, frame[1]))
+                        out[str(frame[1])] = found
         return out
 
     def segment(self, site: Site) -> str:
@@ -137,7 +161,7 @@ class Describer:
         parts: List[str] = []
         current: Optional[Op] = op
         while current is not None:
-            if current.kind in ("method", "call") and not parts:
+            if current.kind in ("method", "call") and not parts and not _says_little(current):
                 parts.append(current.name.rpartition(".")[2])
             column = self._column(current)
             if column:
@@ -155,18 +179,24 @@ class Describer:
         if op.kind == "attr" and op.name not in ("loc", "iloc", "values", "index", "dt", "str"):
             return op.name
         if op.kind == "item" and len(op.args) > 1 and isinstance(op.args[1], Const):
-            return op.args[1].value if isinstance(op.args[1].value, str) else ""
+            key = op.args[1]
+            return key.value if isinstance(key.value, str) else key.name
         return ""
 
     def constant(self, const: Const, op: Op, place: Any) -> Dict[str, Any]:
         """A value that is no row value: written out, named as code, or put into the state."""
         value = const.value
+        if isinstance(value, Snippet):
+            return self._snippet(value, op)
         if is_module(value) or _is_named_code(value):
             return self.code(value, op.spelled if place == 0 else "", op)
+        if type(value).__module__ == "torch" and type(value).__name__ == "dtype":
+            self.imports.setdefault("torch", "import torch")
+            return {"code": str(value)}
         text = literal(value)
         if text is not None and not const.learned:
             if len(text) <= _INLINE or kinds.is_atom(value):
-                return {"literal": text}
+                return self._written(text, value, op, place)
             if const.name:
                 return {"constant": self._constant(const.name, text)}
             return {"literal": text}
@@ -174,6 +204,27 @@ class Describer:
             return {"literal": text}
         hint = const.name or self._value_hint(value, op)
         return self._state(value, hint, const.learned, bool(const.learned))
+
+    def _written(self, text: str, value: Any, op: Op, place: Any) -> Dict[str, Any]:
+        """A literal, with the name by which the author read it where it is a display."""
+        site = self.sites[op.site]
+        if isinstance(place, str):
+            spelled = site.keywords.get(place)
+        else:
+            spelled = site.operands[place] if place < len(site.operands) else None
+        if spelled is None or spelled[0] != "name" or kinds.is_atom(value) or not value:
+            return {"literal": text}
+        self.named.setdefault(spelled[1], set()).add(text)
+        return {"literal": text, "named": spelled[1]}
+
+    def settled_constants(self) -> Dict[str, str]:
+        """All constants: also those that the author named, where a name has one value."""
+        out = dict(self.constants)
+        for name, texts in self.named.items():
+            taken = name in self.imports or name in self.definitions or name in out
+            if len(texts) == 1 and not taken and identifier(name) == name:
+                (out[name],) = texts
+        return out
 
     def _value_hint(self, value: Any, op: Op) -> str:
         if kinds.is_atom(value) or isinstance(value, (list, dict, set, tuple)):
@@ -224,6 +275,20 @@ class Describer:
             return {"code": spelled}
         return {"code": self._library(value, op)}
 
+    def _snippet(self, snippet: Snippet, op: Op) -> Dict[str, Any]:
+        for name, value in sorted(snippet.scope.items()):
+            self._global(name, value, snippet.file, op)
+        name, number = snippet.name, 1
+        taken = {name for names in self._imported.values() for name in names} | self._defined
+        while name in taken or self._otherwise(name, snippet.parts.written(name)):
+            number += 1
+            name = "%s_%d" % (snippet.name, number)
+        self._define(name, snippet.parts.written(name), snippet.file, snippet.line)
+        return {"code": name}
+
+    def _otherwise(self, name: str, text: str) -> bool:
+        return name in self.definitions and self.definitions[name]["source"] != text
+
     def _own_scopes(self, function: types.FunctionType) -> Set[int]:
         own = function.__code__.co_filename in self.files or (
             function.__code__.co_filename == "<output>"
@@ -262,7 +327,11 @@ class Describer:
         if code.co_filename == "<output>":
             raise Refusal("the output expression defines a function", "define it in the program")
         tree = self._trees[code.co_filename]
-        node = _function_node(tree, code)
+        first = op.args[0] if op.args else None
+        if op.kind == "comprehension" and getattr(first, "value", None) is function:
+            node = _node_at(tree, self.sites[op.site])
+        else:
+            node = _function_node(tree, code)
         if node is None:
             raise Refusal(
                 "the source of function %s can't be found" % function.__name__,
@@ -277,16 +346,17 @@ class Describer:
         text = _source(self.files[code.co_filename], node)
         for name, cell in zip(code.co_freevars, function.__closure__ or ()):
             self._global(name, cell.cell_contents, code.co_filename, op)
+        self._busy.discard(code)
         if isinstance(node, ast.Lambda):
             return {"code": text}
-        if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp)):
+        if isinstance(node, _COMPREHENSIONS):
             return {"expression": text, "names": list(code.co_varnames[: code.co_argcount])}
         self._define(function.__name__, text, code.co_filename, node.lineno)
         return {"code": function.__name__}
 
     def _own_class(self, value: type, op: Op) -> str:
         module = sys.modules[value.__module__]
-        path = getattr(module, "__file__", "")
+        path = getattr(module, "__file__", None) or self._cell_of(value.__name__)
         tree = self._trees.get(path)
         node = next(
             (n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name == value.__name__),
@@ -302,6 +372,13 @@ class Describer:
             if name != value.__name__:
                 self._global(name, vars(module)[name], path, op)
         return value.__name__
+
+    def _cell_of(self, name: str) -> str:
+        """The last cell of a notebook that defines a class of this name."""
+        for label in reversed(self._trees):
+            if any(isinstance(n, ast.ClassDef) and n.name == name for n in self._trees[label].body):
+                return label
+        return ""
 
     def _define(self, name: str, text: str, path: str, line: int) -> None:
         known = self.definitions.get(name)
@@ -327,11 +404,13 @@ class Describer:
             self._library(value, op)
             return
         text = literal(value)
-        if text is not None:
-            self.constants[name] = text
-            return
-        found = self._state(value, name, 0, False)
-        self.constants[name] = "state." + found["state"]
+        if text is None:
+            text = "state." + self._state(value, name, 0, False)["state"]
+        if self.constants.setdefault(name, text) != text:
+            raise Refusal(
+                "code that the flow needs reads %s, which had another value each time" % name,
+                "give the code its values as arguments", self.sites[op.site].line,
+            )  # fmt: skip
 
     def _classes_of(self, value: Any) -> None:
         """Classes of the program that a frozen object needs to be read again."""
@@ -355,6 +434,21 @@ class Describer:
                 if self._is_own(type(item)):
                     self._own_class(type(item), op)
                 stack.extend(list(vars(item).values())[:50])
+
+
+def _turns(steps: List[Dict[str, Any]], site: int) -> str:
+    """What a loop went over in the steps, as the text of a list."""
+    labels: Dict[str, None] = {}
+    for step in steps:
+        for frame in step["context"]:
+            if frame[0] == "loop" and frame[1] == site:
+                labels[frame[3]] = None
+    return "[%s]" % ", ".join(labels)
+
+
+def _says_little(op: Op) -> bool:
+    """Whether an operation's name tells nothing of the value that it gives."""
+    return bool(said(op)) or op.name in ("astype", "copy", "to_numpy", "item", "round", "float")
 
 
 def _equal(left: Any, right: Any) -> bool:
@@ -483,13 +577,19 @@ def _function_node(tree: ast.AST, code: types.CodeType) -> Any:
             if code.co_firstlineno in (node.lineno, first):
                 return node
         if wanted == "<lambda>" and node_line(node) == code.co_firstlineno:
-            lambdas = isinstance(node, ast.Lambda) and _arguments(node) == _code_arguments(code)
-            if lambdas or isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp)):
+            if isinstance(node, ast.Lambda) and _arguments(node) == _code_arguments(code):
                 found.append(node)
-    several = [node for node in found if isinstance(node, ast.Lambda)]
-    if several:
-        return several[0] if len(several) == 1 else _by_names(several, code)
-    return found[0] if len(found) == 1 else None
+    return found[0] if len(found) == 1 else _by_names(found, code)
+
+
+def _node_at(tree: ast.AST, site: Site) -> Any:
+    """The comprehension at a site."""
+    wanted = (site.line, site.column, site.end_line, site.end_column)
+    for node in ast.walk(tree):
+        if isinstance(node, _COMPREHENSIONS):
+            if (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset) == wanted:
+                return node
+    return None
 
 
 def _by_names(nodes: List[Any], code: types.CodeType) -> Any:

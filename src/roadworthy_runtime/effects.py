@@ -153,10 +153,14 @@ class _Watch:
         return None
 
     def _place(self, frame: Optional[types.FrameType]) -> tuple[bool, Optional[tuple[str, int]]]:
-        """Whether the flow's own code is at work, not an import of a library, and its line."""
+        """Whether the flow's own code is at work, and its line.
+
+        Not where a library is imported, nor where the support under it reads the state: some
+        libraries load from files only, which it writes for them.
+        """
         while frame is not None:
             name = frame.f_code.co_filename
-            if name.startswith("<frozen importlib"):
+            if name.startswith(("<frozen importlib", self.support)):
                 return False, None
             if self._is_own(name):
                 return True, (name, frame.f_lineno)

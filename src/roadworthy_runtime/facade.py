@@ -12,8 +12,12 @@ METRICS: Dict[str, float] = {}
 PARAMETERS: Dict[str, Any] = {}
 REQUEST: Dict[str, Any] = {}
 """What ``deploy`` named, while a program is recorded."""
-RECORDING: List[bool] = []
-"""Not empty while a program is recorded in this process."""
+RECORDING: List[Any] = []
+"""While a program is recorded in this process: its recorder."""
+READS: List[Dict[str, Any]] = []
+"""The commits of datasets that the program read."""
+OWN_PYTHON = "RW_OWN_PYTHON"
+"""Environment variable with the interpreter that has Roadworthy, set while recording."""
 GIVEN = "RW_PARAMETERS"
 """Environment variable with the values of parameters, as JSON."""
 
@@ -36,6 +40,72 @@ def param(name: str, default: Any) -> Any:
             value = type(default)(value)
     PARAMETERS[str(name)] = value
     return value
+
+
+def dataset(name: str, live: bool = False) -> Any:
+    """A dataset at a commit: ``flights``, ``flights@main~2``, ``flights@2026-03-01`` (as of).
+
+    What is given reads tables (``to_pandas``, ``to_arrow``, ``batches``) and files (``open``). The
+    commit is fixed by this call, and kept as what this run was made from. ``live`` says that a
+    new commit on the branch is to make a new release by itself.
+
+    Raises RuntimeError where there is no such commit, or no Roadworthy to ask.
+    """
+    from . import datasets
+
+    return datasets.Dataset(name, live)
+
+
+def learned(value: Any) -> Any:
+    """Says that this value is state: from here on it is frozen as it is now, rows or not.
+
+    Gives the value itself. ``rw.learned(len(df))`` is the number of rows of creation, for ever.
+    """
+    return value
+
+
+def row_wise(value: Any) -> Any:
+    """Says that this value has one entry per row: what gives it is kept, and not frozen.
+
+    Gives the value itself. Of a list or array that no table of the program led to, it says that
+    the rows of a request come in its place.
+    """
+    return value
+
+
+class _Block:
+    """A block of the program that a recording treats in its own way; elsewhere it does nothing."""
+
+    __slots__ = ("kind", "name")
+
+    def __init__(self, kind: str, name: str = "") -> None:
+        self.kind = kind
+        self.name = name
+
+    def __enter__(self) -> None:
+        if RECORDING:
+            RECORDING[0].enter(self.kind, self.name)
+
+    def __exit__(self, *_: Any) -> None:
+        if RECORDING:
+            RECORDING[0].leave(self.kind, self.name)
+
+
+def creation_only() -> Any:
+    """``with rw.creation_only():`` says that nothing inside is meant for production.
+
+    Rows that are dropped inside are answered in production; what is changed inside is answered
+    unchanged.
+    """
+    return _Block("creation only")
+
+
+def captured(name: str) -> Any:
+    """``with rw.captured("name"):`` says that what is inside is one step of the flow.
+
+    It is kept as it is written, as a function of that name, and has to obey the law as a whole.
+    """
+    return _Block("captured", str(name))
 
 
 def deploy(

@@ -26,6 +26,8 @@ class Followed:
         self.sites = sites
         self._live: Dict[int, Tuple[Any, int]] = {}
         self._touched: Dict[int, Tuple[Any, int, int]] = {}
+        self._declared: Dict[int, Any] = {}
+        """Values of which the program says that they are state."""
         self._copies: Dict[int, Tuple[int, Any]] = {}
         self._atoms: Dict[int, Tuple[int, Any]] = {}
         self._shadow: Dict[Tuple[int, str], Tuple[int, Any]] = {}
@@ -53,6 +55,14 @@ class Followed:
                 held = value
         live[key] = (held, node)
         return node
+
+    def _forget_after(self, node: int, line: int) -> None:
+        """What was followed since this node is followed no longer: it was learned at this line."""
+        for key, (held, made) in list(self._live.items()):
+            if made > node:
+                del self._live[key]
+                value = held() if isinstance(held, weakref.ref) else held
+                self._touch(value, line)
 
     def _touch(self, value: Any, line: int) -> None:
         """Notes that an operation on rows may have changed a value that is not followed."""
@@ -134,14 +144,15 @@ class Followed:
         name = self._leaf(spelling) if kinds.is_atom(value) else self._root(spelling)
         if spelling[0] == "name":
             name = spelling[1]
+        declared = self._declared.get(id(value), self) is value
         touched = self._touched.get(id(value))
         if touched is None or touched[0] is not value:
-            return Const(snapshot(value), name, 0)
+            return Const(snapshot(value), name, 0, declared)
         kept = self._copies.get(id(value))
         if kept is None or kept[0] != touched[2]:
             kept = (touched[2], snapshot(value))
             self._copies[id(value)] = kept
-        return Const(kept[1], name, touched[1])
+        return Const(kept[1], name, touched[1], declared)
 
     def _root(self, spelling: Spelling) -> str:
         """The variable at the root of an expression such as ``planes[["tailnum", "year"]]``."""
@@ -160,3 +171,10 @@ def _forget(live: Dict[int, Tuple[Any, int]], key: int, node: int, _: Any) -> No
     entry = live.get(key)
     if entry is not None and entry[1] == node:
         del live[key]
+
+
+def plain_list(value: Any) -> bool:
+    """Whether a value is a list of numbers and texts, or of records of them."""
+    if not isinstance(value, (list, tuple)) or not value:
+        return False
+    return kinds.is_atom(value[0]) or type(value[0]) in (list, tuple, dict)

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 import numpy as np
 
 from . import frozen as apply_frozen
-from . import kinds
+from . import halves, kinds
 from .lanes import Lane, duplicate
 from .rows import same, take
 from .trace import Const, Op, Pack, Ref, fill
@@ -154,6 +154,7 @@ def _dummies(analysis: Any, op: Op) -> Optional[Form]:
         return None
     made = analysis.evaluate(op, analysis.full)
     names = list(made.columns)
+    levels, names = _of_training(analysis, op, levels, names)
     args = (
         Const(apply_frozen.get_dummies), op.args[1],
         Const(levels, "dummy_levels", analysis.line(op)),
@@ -163,6 +164,27 @@ def _dummies(analysis: Any, op: Op) -> Optional[Form]:
     count = sum(len(known) for known in levels.values())
     note = "%d levels and the order of %d columns" % (count, len(names))
     return Form(_with(op, "call", "frozen.get_dummies", args, kwargs), note)
+
+
+def _of_training(analysis: Any, op: Op, levels: Any, names: List[Any]) -> Tuple[Any, List[Any]]:
+    """The levels and columns of the training side, where other rows got their dummies before."""
+    ids = analysis.full.ids.get(getattr(op.args[1], "node", None))
+    for rule in analysis.rules:
+        if rule.rule != "form" or rule.form.op.name != "frozen.get_dummies":
+            continue
+        _, rows, known, columns = rule.form.op.args
+        others = analysis.full.ids.get(rows.node)
+        if list(known.value) != list(levels) or ids is None or others is None:
+            continue
+        if not len(np.intersect1d(ids, others)):
+            analysis.warnings.append(
+                "line %d: the levels of the training side (line %d) are used"
+                % (analysis.line(op), analysis.line(rule.op))
+            )
+            own = set(names).intersection(getattr(_plain(analysis, op.args[1]), "columns", ()))
+            rest = [name for name in names if name in own and name not in columns.value]
+            return known.value, [*rest, *columns.value]
+    return levels, names
 
 
 def _texty(series: Any) -> bool:
@@ -202,14 +224,12 @@ def _categorical(analysis: Any, op: Op) -> Optional[Form]:
         return None
     values = _plain(analysis, operand)
     if name == "Categorical":
-        if "categories" in op.kwargs:
+        if len(op.args) > 2 or set(op.kwargs) - {"ordered"}:
             return None
-        kwargs = {
-            **op.kwargs,
-            "categories": Const(_levels(values), _called(values, "levels"), analysis.line(op)),
-        }
-        applied = _with(op, "call", op.name, (op.args[0], operand), kwargs)
-        return Form(applied, "the levels")
+        learned = Const(_levels(values), _called(values, "levels"), analysis.line(op))
+        args = (Const(apply_frozen.categorical), operand, learned)
+        applied = _with(op, "call", "frozen.categorical", args, dict(op.kwargs))
+        return Form(applied, "%d levels" % len(learned.value))
     _, uniques = analysis.evaluate(op, analysis.full)
     learned = Const(uniques, _called(values, "levels"), analysis.line(op))
     args = (Const(apply_frozen.factorize), operand, learned)
@@ -226,14 +246,14 @@ def _cut(analysis: Any, op: Op) -> Optional[Form]:
     positional = ("bins", "right", "labels") if _callee(op) == "cut" else ("q", "labels")
     for key, operand in zip(positional, op.args[2:]):
         how[key] = _plain(analysis, operand)
-    if how.get("retbins"):
-        return None
     function = getattr(pandas, _callee(op))
     _, edges = function(values, **{**how, "retbins": True})
+    if _callee(op) == "cut" and np.ndim(how["bins"]):
+        return None
     kept = {
         key: value
         for key, value in how.items()
-        if key in ("labels", "right", "precision", "ordered")
+        if key in ("labels", "right", "precision", "ordered", "retbins")
     }
     if _callee(op) == "qcut" or how.get("include_lowest"):
         kept["include_lowest"] = True
@@ -249,26 +269,69 @@ def _group_transform(analysis: Any, op: Op) -> Optional[Form]:
     """``df.groupby(k).x.transform("mean")`` → each row's entry in the table by group."""
     if op.kind != "method" or op.name not in ("transform",) or not isinstance(op.args[0], Ref):
         return None
+    grouped = _plain(analysis, op.args[0])
+    if type(grouped).__name__ not in ("SeriesGroupBy", "DataFrameGroupBy"):
+        return None
+    how = _plain(analysis, op.args[1] if len(op.args) > 1 else op.kwargs.get("func"))
+    if len(op.args) > 2 or set(op.kwargs) - {"func"}:
+        return None
+    return _group_table(analysis, op, grouped, how) or _in_groups(analysis, op, grouped, how)
+
+
+def _group_table(analysis: Any, op: Op, grouped: Any, how: Any) -> Optional[Form]:
+    """One value per group, looked up by keys that are columns."""
     chain = _group_chain(analysis, op.args[0].node)
-    if chain is None:
+    if chain is None or chain[2] is None:
         return None
     table_node, keys, column = chain
-    grouped = _plain(analysis, op.args[0])
-    if column is None or type(grouped).__name__ != "SeriesGroupBy":
-        return None
-    how = _plain(analysis, op.args[1]) if len(op.args) > 1 else None
     try:
         table = grouped.agg(how)
+        made = apply_frozen.by_group(_plain(analysis, Ref(table_node)), keys, table)
+        if not same(analysis.evaluate(op, analysis.full), made):
+            return None
     except Exception:
         return None
-    if not kinds.is_series(table) or analysis._row_sized(table):
+    if analysis._row_sized(table):
         return None
+    title = column if isinstance(column, str) else "values"
     args = (
         Const(apply_frozen.by_group), Ref(table_node), Const(keys),
-        Const(table, "%s_by_%s" % (column, "_".join(map(str, keys))), analysis.line(op)),
+        Const(table, "%s_by_%s" % (title, "_".join(map(str, keys))), analysis.line(op)),
     )  # fmt: skip
     note = "%s of %d groups" % (how if isinstance(how, str) else "value", len(table))
     return Form(_with(op, "call", "frozen.by_group", args, {}), note)
+
+
+def _constant(analysis: Any, op: Op) -> Optional[Form]:
+    """``sm.add_constant(x)`` looks whether some column is constant, which any single row is."""
+    if op.kind != "call" or _callee(op) != "add_constant" or len(op.args) < 2:
+        return None
+    if "has_constant" in op.kwargs or len(op.args) > 3:
+        return None
+    rows, made = _plain(analysis, op.args[1]), analysis.full.values.get(op.result)
+    if made is None or np.ndim(rows) != np.ndim(made) or made.shape[1] == rows.shape[1]:
+        return None
+    kwargs = {**op.kwargs, "has_constant": Const("add")}
+    return Form(_with(op, "call", op.name, op.args, kwargs), "a constant is added")
+
+
+def _in_groups(analysis: Any, op: Op, grouped: Any, how: Any) -> Optional[Form]:
+    """A function of each group: what it asks of the group is frozen, the rest applied."""
+    try:
+        made = analysis.evaluate(op, analysis.full)
+        names = list(made.columns) if kinds.is_frame(made) else [None]
+        learned = apply_frozen.learn_groups(grouped, how, names)
+    except Exception:
+        return None
+    if analysis._row_sized(next(iter(learned.values()), {})):
+        return None
+    function = op.args[1] if len(op.args) > 1 else op.kwargs["func"]
+    args = (
+        Const(apply_frozen.transform), op.args[0], function,
+        Const(learned, "groups", analysis.line(op)),
+    )  # fmt: skip
+    note = "what it asks of %d groups" % grouped.ngroups
+    return Form(_with(op, "call", "frozen.transform", args, {}), note)
 
 
 def _group_chain(analysis: Any, node: int) -> Optional[Tuple[int, List[Any], Any]]:
@@ -289,7 +352,7 @@ def _group_chain(analysis: Any, node: int) -> Optional[Tuple[int, List[Any], Any
 
 
 FORMS: List[Callable[[Any, Op], Optional[Form]]] = [
-    _refit, _dummies, _category, _categorical, _cut, _group_transform,
+    _refit, _dummies, _category, _categorical, _cut, _group_transform, _constant,
 ]  # fmt: skip
 
 
@@ -313,12 +376,11 @@ def _split(analysis: Any, op: Op) -> Any:
     from .analysis import Rule
 
     arrays = op.args[1:]
-    row_nodes = [
-        a.node for a in arrays if isinstance(a, Ref) and analysis.roles.get(a.node) == "row"
-    ]
-    if not row_nodes or len(row_nodes) != len([a for a in arrays if isinstance(a, Ref)]):
+    row_nodes = [a.node if _is_row(analysis, a) else None for a in arrays]
+    first = next((node for node in row_nodes if node is not None), None)
+    if first is None:
         return None
-    ids = analysis.full.ids[row_nodes[0]]
+    ids = analysis.full.ids[first]
     passenger = Op(
         op.index, op.kind, op.site, op.context, op.name,
         (*op.args, Const(np.arange(len(ids)))), op.kwargs, op.result, op.random,
@@ -334,26 +396,30 @@ def _split(analysis: Any, op: Op) -> Any:
     analysis.full.values[op.result] = values[0] if single else values
     part_ids: Dict[Any, Any] = {}
     for number in range(len(values)):
-        operand = arrays[number // several]
-        if isinstance(operand, Ref):
-            part_ids[number] = analysis.full.ids[operand.node][places[number % several]]
+        node = row_nodes[number // several]
+        if node is not None:
+            part_ids[number] = analysis.full.ids[node][places[number % several]]
         else:
             part_ids[number] = None
     analysis.full.ids[op.result] = part_ids[0] if single else part_ids
     for lane in analysis.alive():
         parts, held = [], {}
         for number in range(len(values)):
-            operand = arrays[number // several]
-            if isinstance(operand, Ref):
-                parts.append(duplicate(lane.values[operand.node]))
-                held[number] = lane.ids[operand.node]
+            node = row_nodes[number // several]
+            if node is not None:
+                parts.append(duplicate(lane.values[node]))
+                held[number] = lane.ids[node]
             else:
                 parts.append(values[number])
                 held[number] = None
         lane.values[op.result] = parts[0] if single else parts
         lane.ids[op.result] = held[0] if single else held
     parts_given = tuple(range(len(values)))
-    return Rule(op, "bypass", form=parts_given, operand=row_nodes[0], note="split")
+    return Rule(op, "bypass", form=parts_given, operand=first, note="split")
+
+
+def _is_row(analysis: Any, operand: Any) -> bool:
+    return isinstance(operand, Ref) and analysis.roles.get(operand.node) == "row"
 
 
 def _merge(analysis: Any, op: Op) -> Any:
@@ -423,6 +489,9 @@ def _stack(analysis: Any, op: Op) -> Any:
     rows = [node for node in nodes if node is not None and analysis.roles.get(node) == "row"]
     if not rows:
         return None
+    rejoined = halves.together(analysis, op, pack) if len(rows) == len(nodes) > 1 else None
+    if rejoined is not None:
+        return rejoined
     made = analysis.evaluate(op, analysis.full)
     ids: List[Any] = []
     for item, node in zip(pack.items, nodes):

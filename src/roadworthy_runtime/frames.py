@@ -85,6 +85,25 @@ class Column:
             raise FrameError("a text is not UTF-8: " + str(error)) from None
 
 
+class Packed:
+    """``n`` values in Arrow's layout already: a validity bitmap, or None, and the buffers."""
+
+    __slots__ = ("buffers", "n", "validity")
+
+    def __init__(self, n: int, validity: Optional[Buffer], buffers: list[Buffer]) -> None:
+        self.n = n
+        self.validity = validity
+        self.buffers = buffers
+
+    def __len__(self) -> int:
+        return self.n
+
+    def values(self, type: str) -> list[Any]:
+        """The values as Python objects, as `Column.values` gives them."""
+        validity = None if self.validity is None else memoryview(self.validity)
+        return Column(type, self.n, validity, [memoryview(part) for part in self.buffers]).values()
+
+
 class Frame:
     """A message: its kind, the id that an answer repeats, columns of ``n`` rows, and more."""
 
@@ -110,7 +129,8 @@ def encode(
 ) -> bytes:
     """The bytes of a frame. ``columns`` maps names to (type, ``n`` values).
 
-    Values are a sequence with None for null, or a contiguous buffer of the type's own width.
+    Values are a sequence with None for null, a contiguous buffer of the type's own width, or
+    `Packed`.
     Raises FrameError where a value does not fit its type, or the whole exceeds ``limit``.
     """
     specs: list[tuple[str, str, bool]] = []
@@ -137,6 +157,11 @@ def encode(
         raise FrameError(f"a frame of {length} bytes exceeds the limit of {limit}")
     prefix = PREFIX.pack(length, MAGIC, len(header), len(described))
     return b"".join([prefix, header, described, *parts])
+
+
+def pack(type_: str, values: Any) -> Packed:
+    """A column's values in the layout of a frame. Raises what `encode_column` raises."""
+    return Packed(len(values), *encode_column(type_, values))
 
 
 def decode(body: Buffer, header_length: int, described_length: int) -> Frame:
@@ -236,11 +261,13 @@ def _size(part: Buffer) -> int:
     return part.nbytes if isinstance(part, memoryview) else len(part)
 
 
-def encode_column(type_: str, values: Any) -> tuple[Optional[bytes], list[Buffer]]:
+def encode_column(type_: str, values: Any) -> tuple[Optional[Buffer], list[Buffer]]:
     """Validity bitmap (None: no nulls) and buffers of a column, in Arrow's layout.
 
     Raises TypeError, ValueError, OverflowError or FrameError where a value does not fit.
     """
+    if isinstance(values, Packed):
+        return values.validity, list(values.buffers)
     if type_ in FIXED:
         code = FIXED[type_]
         if not isinstance(values, (list, tuple)):
@@ -260,8 +287,13 @@ def encode_column(type_: str, values: Any) -> tuple[Optional[bytes], list[Buffer
             if value is not None and not isinstance(value, bool):
                 raise TypeError(f"{value!r} is not a bool")
         return validity, [_pack(values)]
-    encoded = [b"" if value is None else value.encode("utf-8") for value in values]
+    texts = values if validity is None else ["" if value is None else value for value in values]
     offsets = array("i", [0])
+    whole = "".join(texts)
+    if whole.isascii():  # each character is a byte: nothing has to be encoded apart
+        offsets.extend(accumulate(map(len, texts)))
+        return validity, [_little(offsets), whole.encode("ascii")]
+    encoded = [text.encode("utf-8") for text in texts]
     offsets.extend(accumulate(map(len, encoded)))
     return validity, [_little(offsets), b"".join(encoded)]
 

@@ -1,70 +1,213 @@
 """Operations that learn and apply in one call, as they apply once what they learned is frozen.
 
 A copy of this file lies in every emitted directory whose flow uses one of them
-(``flow_frozen.py``); it needs pandas alone.
+(``flow_frozen.py``); it needs pandas and what lies beside it. Values that creation did not know
+are told to the flow, which says so in its answer's warnings.
 """
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Sequence
+import importlib
+from typing import Any, Callable, Dict, Optional, Sequence
 
 import pandas as pd
 
+_UNSEEN = "flow_support.unseen" if __name__ == "flow_frozen" else f"{__package__}.support.unseen"
+_tell: Callable[..., None] = importlib.import_module(_UNSEEN).tell
 
-def with_levels(rows: Any, levels: Dict[Any, List[Any]]) -> Any:
-    """Columns as categories with the levels of creation; a value outside them becomes null.
+
+def _places(values: Any, levels: Any, name: Any) -> Any:
+    """The place of each value among the levels of creation; -1 for null and unseen values."""
+    items = pd.Index(values)
+    found = pd.Index(levels).get_indexer(items)
+    lost = found < 0
+    if lost.any():
+        unseen = lost & ~pd.isna(items)
+        if unseen.any():
+            _tell(len(items), unseen.nonzero()[0], name, items)
+    return found
+
+
+def categorical(
+    values: Any, levels: Sequence[Any], ordered: bool = False, name: Any = None
+) -> pd.Categorical:
+    """``pd.Categorical`` with the levels of creation; a value outside them becomes null."""
+    known = pd.Index(levels)
+    title = getattr(values, "name", None) if name is None else name
+    found = _places(values, known, title)
+    return pd.Categorical.from_codes(found, dtype=pd.CategoricalDtype(known, ordered))
+
+
+def as_category(rows: Any, levels: Dict[Any, Sequence[Any]], ordered: bool = False) -> Any:
+    """``astype("category")`` with the levels of creation; a value outside them becomes null.
 
     ``levels`` maps column names to levels; for a Series its single entry is used.
     """
     if isinstance(rows, pd.DataFrame):
-        typed = {
-            name: pd.Categorical(rows[name], categories=known)
-            for name, known in levels.items()
-            if name in rows.columns
-        }
-        return rows.assign(**{str(name): value for name, value in typed.items()})
+        typed = rows.copy(deep=False)  # columns are replaced, none is changed
+        for name, known in levels.items():
+            if name in typed.columns:
+                typed[name] = categorical(rows[name], known, ordered)
+        return typed
     (known,) = levels.values()
-    return pd.Series(pd.Categorical(rows, categories=known), index=rows.index, name=rows.name)
+    return pd.Series(categorical(rows, known, ordered), index=rows.index, name=rows.name)
 
 
-def get_dummies(rows: Any, levels: Dict[Any, List[Any]], names: Sequence[Any], **how: Any) -> Any:
+def get_dummies(
+    rows: Any, levels: Dict[Any, Sequence[Any]], names: Sequence[Any], **how: Any
+) -> Any:
     """``pd.get_dummies`` with the levels and the columns (``names``, in order) of creation.
 
     An unseen level gives zeros in all of its columns. ``how``: the arguments of creation.
     """
-    made = pd.get_dummies(with_levels(rows, levels), **how)
-    return made[[name for name in names if name in made.columns]]
+    typed = as_category(rows, levels)
+    made = pd.get_dummies(typed, **how)
+    if how.get("dummy_na"):
+        _spare_unseen(
+            made, rows, typed, levels, pd.get_dummies(typed, **{**how, "dummy_na": False})
+        )
+    wanted = [name for name in names if name in made.columns]
+    return made if wanted == list(made.columns) else made[wanted]
+
+
+def _spare_unseen(made: Any, rows: Any, typed: Any, levels: Any, without: Any) -> None:
+    """An unseen level is not a null: it is not marked in the column that stands for null."""
+    marks = [name for name in made.columns if name not in set(without.columns)]
+    for column, mark in zip(levels, marks):
+        known, given = (typed, rows) if made.ndim > rows.ndim else (typed[column], rows[column])
+        unseen = (known.isna() & given.notna()).to_numpy()
+        made.loc[unseen, mark] = made[mark].dtype.type(0)
 
 
 def codes(values: Any, levels: Sequence[Any]) -> Any:
     """The number of each value among the levels of creation; -1 for null and unseen values."""
-    return pd.Categorical(values, categories=levels).codes
+    return categorical(values, levels).codes
 
 
 def factorize(values: Any, levels: Any, missing: Optional[int] = None) -> Any:
     """``factorize`` with the levels in the order in which creation met them: (codes, levels)."""
-    found = pd.Index(levels).get_indexer(pd.Index(values))
+    found = _places(values, levels, getattr(values, "name", None))
     if missing is not None:
         found = found.copy()
         found[pd.isna(pd.Index(values))] = missing
     return found, levels
 
 
-def as_category(rows: Any, levels: Dict[Any, List[Any]], ordered: bool = False) -> Any:
-    """``astype("category")`` with the levels of creation; a value outside them becomes null."""
-    if isinstance(rows, pd.DataFrame):
-        types = {name: pd.CategoricalDtype(known, ordered) for name, known in levels.items()}
-        return rows.astype({name: kind for name, kind in types.items() if name in rows.columns})
-    (known,) = levels.values()
-    return rows.astype(pd.CategoricalDtype(known, ordered))
-
-
 def by_group(rows: pd.DataFrame, keys: Sequence[Any], table: Any) -> Any:
     """What creation learned of each row's group; null for a group it did not have.
 
-    ``table``: one value per group, indexed by the keys.
+    ``table``: one value (or one row of values) per group, indexed by the keys.
     """
-    if len(keys) == 1:
-        return rows[keys[0]].map(table).rename(table.name)
-    groups = pd.MultiIndex.from_frame(rows[list(keys)])
-    return pd.Series(table.reindex(groups).to_numpy(), index=rows.index, name=table.name)
+    groups: Any = rows[keys[0]] if len(keys) == 1 else pd.MultiIndex.from_frame(rows[list(keys)])
+    known = groups if isinstance(groups, pd.MultiIndex) else pd.Index(groups)
+    places = _tell_groups(known, table.index, ", ".join(map(str, keys)))
+    found = table.reindex(known) if (places < 0).any() else table.take(places)
+    found.index = rows.index
+    return found
+
+
+def _tell_groups(groups: Any, known: Any, title: str) -> Any:
+    """The place of each row's group among those of creation, -1 where it is none of them."""
+    places = known.get_indexer(groups)
+    lost = places < 0
+    if lost.any():
+        unseen = lost & ~_null(groups)
+        if unseen.any():
+            _tell(len(groups), unseen.nonzero()[0], title, groups)
+    return places
+
+
+def _null(groups: Any) -> Any:
+    if isinstance(groups, pd.MultiIndex):
+        return groups.to_frame().isna().any(axis=1).to_numpy()
+    return pd.isna(groups)
+
+
+_STATISTICS = (
+    "count", "kurt", "max", "mean", "median", "min", "mode", "nunique", "quantile", "sem", "skew",
+    "std", "sum", "var",
+)  # fmt: skip
+
+
+class _Group(pd.Series):  # type: ignore[misc]
+    """A group's rows whose statistics are creation's: a function of a group sees them so.
+
+    ``_answers``: what each statistic gave in creation, by its name and arguments.
+    """
+
+    _metadata = ["_answers", "_learning"]
+    _answers: Any
+    _learning: bool
+
+    def _statistic(self, name: str, args: Any, kwargs: Any) -> Any:
+        words = [f"{word}={value!r}" for word, value in sorted(kwargs.items())]
+        key = f"{name}({', '.join([*map(repr, args), *words])})"
+        if self._learning:
+            self._answers[key] = getattr(pd.Series(self), name)(*args, **kwargs)
+        nothing = pd.Series([float("nan")]) if name == "mode" else float("nan")
+        return self._answers.get(key, nothing)
+
+
+def _statistic(name: str) -> Any:
+    def statistic(self: _Group, *args: Any, **kwargs: Any) -> Any:
+        return self._statistic(name, args, kwargs)
+
+    return statistic
+
+
+for _name in _STATISTICS:
+    setattr(_Group, _name, _statistic(_name))
+
+
+def _applied(function: Any, group: Any, answers: Dict[str, Any], learning: bool = False) -> Any:
+    """What a function makes of one column of a group, as a column."""
+    seen = _Group(group)
+    seen._answers, seen._learning = answers, learning
+    made = getattr(seen, function)() if isinstance(function, str) else function(seen)
+    return made if isinstance(made, pd.Series) else pd.Series(made, index=group.index)
+
+
+def learn_groups(grouped: Any, function: Any, names: Sequence[Any]) -> Dict[Any, Dict[Any, Any]]:
+    """What a function asks of each group: column -> group -> statistic -> value.
+
+    ``function`` is called with one column of one group, or is a statistic's name; ``names`` are
+    the columns that it is called with, or ``[None]`` where the groups are columns themselves.
+    """
+    learned: Dict[Any, Dict[Any, Any]] = {name: {} for name in names}
+    for key, group in grouped:
+        for name, answers in learned.items():
+            column = group if name is None else group[name]
+            _applied(function, column, answers.setdefault(key, {}), learning=True)
+    return learned
+
+
+def transform(grouped: Any, function: Any, learned: Dict[Any, Dict[Any, Any]]) -> Any:
+    """``grouped.transform(function)``, where each group's statistics are those of creation.
+
+    A group that creation did not have has no statistics: they are null.
+    """
+    labels = grouped.obj.index
+    if not labels.is_unique:
+        raise ValueError("rows with equal labels can't be put back in order")
+    made: Dict[Any, Any] = {}
+    for name, groups in learned.items():
+        parts = []
+        for key, group in grouped:
+            if key not in groups:
+                places = labels.get_indexer(group.index)
+                _tell(len(labels), places, "group", [key] * len(labels))
+            column = group if name is None else group[name]
+            parts.append(_applied(function, column, groups.get(key, {})))
+        nothing = pd.Series(float("nan"), index=labels)
+        made[name] = pd.concat(parts).reindex(labels) if parts else nothing
+    return made[None].rename(grouped.obj.name) if None in made else pd.DataFrame(made)
+
+
+def together(parts: Sequence[Any], whole: Any) -> Any:
+    """The rows of several parts of a table, in the table's order.
+
+    ``whole``: the table that the parts were selected from; their labels are its own.
+    """
+    made = pd.concat(list(parts))
+    places = whole.index.get_indexer(made.index)
+    return made.iloc[places.argsort(kind="stable")]

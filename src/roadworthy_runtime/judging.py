@@ -8,6 +8,7 @@ import numpy as np
 
 from . import forms, kinds
 from .lanes import Lane
+from .narrowing import gives_several
 from .rows import is_opaque, same, take
 from .trace import Const, Op, first_node
 
@@ -42,7 +43,8 @@ def judge(analysis: Analysis, op: Op, result: Any, in_lane: Any) -> Optional[boo
         return False
     if op.kind == "element":
         return _element(analysis, op, result, outcome)
-    if isinstance(result, (list, tuple, dict)) and kinds.is_data(result):
+    packed = isinstance(result, (list, tuple, dict)) and kinds.is_data(result)
+    if gives_several(op) or (packed and not isinstance(result, list)):
         return _container(analysis, op, result, outcome)
     for how, primary, ids in analysis.candidates(op, result, analysis.full):
         matched = _matches(analysis, op, result, ids, how, primary, outcome)
@@ -53,7 +55,7 @@ def judge(analysis: Analysis, op: Op, result: Any, in_lane: Any) -> Optional[boo
             analysis.full.ids[op.result] = ids
             before = analysis.full.ids[primary]
             return int((ids >= 0).sum()) < int((before >= 0).sum())
-    return None
+    return _container(analysis, op, result, outcome) if packed else None
 
 
 def _view(
@@ -135,7 +137,11 @@ def _container(analysis: Analysis, op: Op, result: Any, outcome: Dict[int, Any])
                     lane_ids[name][key] = found
                 break
         else:
-            if kinds.is_data(part) and not all(same(part, p) for p in parts.values()):
+            if (
+                not gives_several(op)
+                and kinds.is_data(part)
+                and not all(same(part, p) for p in parts.values())
+            ):
                 return None
     if not any_row:
         return None

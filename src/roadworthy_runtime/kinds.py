@@ -89,6 +89,13 @@ def is_array(value: Any) -> bool:
     return numpy is not None and isinstance(value, numpy.ndarray) and value.ndim > 0
 
 
+def is_view(value: Any, owner: Any) -> bool:
+    """Whether an array shows columns (or all) of another: changing it changes the other."""
+    if not (is_array(value) and is_array(owner)) or len(value) != len(owner):
+        return False
+    return bool(sys.modules["numpy"].may_share_memory(value, owner))
+
+
 def is_sparse(value: Any) -> bool:
     """Whether a value is a SciPy sparse matrix or array."""
     return type(value).__module__.startswith("scipy.sparse") and hasattr(value, "tocsr")
@@ -104,6 +111,8 @@ def rows_of(value: Any) -> Optional[int]:
         return len(value)
     if root(value) in ("torch", "tensorflow") and len(getattr(value, "shape", ())):
         return int(value.shape[0])
+    if root(value) == "xgboost" and hasattr(value, "num_row"):
+        return int(value.num_row())
     if root(value) == "pandas" and hasattr(value, "dtype") and hasattr(value, "__len__"):
         return len(value)
     return None

@@ -9,7 +9,9 @@ from typing import Any, Callable, Dict, List
 import numpy as np
 
 from . import kinds
+from .chance import Restored, as_now
 from .recorder import BINARY, INPLACE, UNARY
+from .support.basis import without_gradients
 from .trace import Const, Op, fill
 
 # Methods that give fewer, more or other rows; done in place they give the object other rows.
@@ -59,23 +61,24 @@ def execute(op: Op, value_of: Callable[[int], Any]) -> Any:
 
     Raises what the operation raises.
     """
-    args = [fill(operand, value_of) for operand in op.args]
-    kwargs = {name: fill(operand, value_of) for name, operand in op.kwargs.items()}
+    args = [as_now(fill(operand, value_of)) for operand in op.args]
+    kwargs = {name: as_now(fill(operand, value_of)) for name, operand in op.kwargs.items()}
     if inplace_rows(op):
         kwargs["inplace"] = False
-    if op.random is not None:
-        with _Random(op.random):
-            return run(op, args, kwargs)
-    return run(op, args, kwargs)
+    with without_gradients():
+        if op.random is not None:
+            with Restored(op.random):
+                return run(op, args, kwargs)
+        return run(op, args, kwargs)
 
 
 def run(op: Op, args: List[Any], kwargs: Dict[str, Any]) -> Any:
     """The operation on concrete operands."""
     kind = op.kind
     if kind == "call" or kind == "comprehension":
-        return args[0](*args[1:], **kwargs)
+        return _all(args[0](*args[1:], **kwargs))
     if kind == "method":
-        return getattr(args[0], op.name)(*args[1:], **kwargs)
+        return _all(getattr(args[0], op.name)(*args[1:], **kwargs))
     if kind == "attr":
         return getattr(args[0], op.name)
     if kind in ("item", "element"):
@@ -96,28 +99,9 @@ def run(op: Op, args: List[Any], kwargs: Dict[str, Any]) -> Any:
     return None
 
 
-class _Random:
-    """The random generators as they were before an operation, for its time."""
-
-    def __init__(self, state: Any) -> None:
-        self.state = state
-
-    def __enter__(self) -> None:
-        import random
-
-        self.before = (np.random.get_state(), random.getstate())
-        for part in self.state:
-            if isinstance(part[0], str):
-                name, keys, position, rest = part
-                np.random.set_state((name, np.frombuffer(keys, dtype=np.uint32), position, *rest))
-            else:
-                random.setstate(part)
-
-    def __exit__(self, *_: Any) -> None:
-        import random
-
-        np.random.set_state(self.before[0])
-        random.setstate(self.before[1])
+def _all(value: Any) -> Any:
+    """What an iterator gives, as a list that can be looked at more than once."""
+    return list(value) if hasattr(value, "__next__") else value
 
 
 def choose_rows(value: Any, preferred: Any, most: int = 72) -> Any:

@@ -17,6 +17,7 @@ RELATIVE = 1e-9
 """Floats may differ by so much with the size of the batch: sums are added in another order."""
 RELATIVE_SINGLE = 1e-5
 """The same for floats of 32 bits."""
+_FLOOR_SINGLE = 1e-6
 _FLOOR = 1e-12
 """Relative to the greatest answer of a column, what counts as zero."""
 
@@ -90,7 +91,8 @@ class Law:
                 return Finding(row, "", _rejection(expected_reason), _rejection(reason))
         for name, values in whole.values.items():
             tolerance = self._tolerance(whole.dtypes[name])
-            floor = _FLOOR * max((abs(v) for v in values if _is_finite(v)), default=0.0)
+            least = _FLOOR_SINGLE if whole.dtypes[name] in _SINGLE else _FLOOR
+            floor = least * max((abs(v) for v in values if _is_finite(v)), default=0.0)
             others = part.values[name]
             for i, row in enumerate(positions):
                 if not _same(values[row], others[i], tolerance, floor):

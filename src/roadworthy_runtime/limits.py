@@ -13,11 +13,13 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent() -> None:
-    """Have the kernel kill this process when its parent dies. Only Linux can."""
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent, who has this pid, dies. Only Linux can.
+
+    A parent that is dead by now ends it too.
+    """
     if not sys.platform.startswith("linux"):
         return
-    parent = os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)

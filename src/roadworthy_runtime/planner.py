@@ -9,10 +9,17 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from . import kinds
+import numpy as np
+
+from . import axes, kinds
 from .analysis import ROW, Analysis, Rule
+from .beside import BESIDE, entries
 from .lanes import duplicate, inplace_rows, run
-from .rows import is_opaque, same, take
+from .liveness import FlowStep, alive
+from .narrowing import is_snippet, narrowed
+from .reading import columns_read
+from .rows import is_opaque, same
+from .support.basis import without_gradients
 from .trace import Const, Op, Pack, Ref, fill
 
 
@@ -102,10 +109,14 @@ class Trace(NamedTuple):
     """Steps that select every row now: the node whose rows go on."""
     columns: Dict[Tuple[int, int], List[Any]]
     """(operation, node) -> the columns that a table among its operands had then."""
+    intact: Set[int]
+    """Nodes that hold what they held with all columns."""
+    axes: Dict[int, axes.Axis]
+    """Arrays whose columns are columns of the input."""
 
 
 def _empty() -> Trace:
-    return Trace({}, {}, {}, set(), {}, {})
+    return Trace({}, {}, {}, set(), {}, {}, set(), {})
 
 
 class Runner:
@@ -114,6 +125,8 @@ class Runner:
     def __init__(self, analysis: Analysis, steps: List[Step]) -> None:
         self.analysis = analysis
         self.steps = steps
+        self.rows: Any = None
+        """Which input rows are evaluated, where that is known."""
         self.bypassed: Dict[int, int] = {}
         """Conditions that are not asked: the node whose rows go on instead."""
 
@@ -125,8 +138,9 @@ class Runner:
                 break
             op = step.applied
             for node in op.refs():
-                if kinds.is_frame(trace.values.get(node)):
-                    trace.columns[op.index, node] = list(trace.values[node].columns)
+                table = self._table(node, trace)
+                if kinds.is_frame(table):
+                    trace.columns[op.index, node] = list(table.columns)
             if op.kind == "source":
                 result = value
             elif op.index in self.bypassed:
@@ -152,7 +166,10 @@ class Runner:
         kwargs = {key: fill(operand, value_of) for key, operand in op.kwargs.items()}
         if inplace_rows(op):
             kwargs["inplace"] = False
-        return run(op, args, kwargs)
+        if step.rule.note == BESIDE:
+            args[2] = entries(args[2], self.rows, len(args[0]))
+        with without_gradients():
+            return run(op, args, kwargs)
 
     def _store(self, step: Step, result: Any, trace: Trace) -> None:
         op = step.op
@@ -160,17 +177,43 @@ class Runner:
             trace.values[op.args[0].node] = result
         elif op.result is not None:
             trace.values[op.result] = result
+        self._follow_axis(step, result, trace)
         changed = self.analysis.writes(op)
         shown = trace.values.get(changed, result) if changed is not None else result
         trace.results[op.index] = shown if is_opaque(shown) else duplicate(shown)
 
+    def _follow_axis(self, step: Step, result: Any, trace: Trace) -> None:
+        op = step.op
+        if op.result is None or op.result in trace.axes:
+            return
+        if op.kind == "source":
+            axis = axes.whole(result)
+        elif step.alias is not None or op.index in self.bypassed:
+            node = step.alias if step.alias is not None else self.bypassed[op.index]
+            axis = trace.axes.get(node)
+        else:
+            axis = axes.after(_settled(step), trace.axes.get(axes.owner(op)), result)
+        if axis is not None:
+            trace.axes[op.result] = axis
+
     # ---- with columns missing
 
-    def without(self, value: Any, base: Trace) -> Trace:
-        """The steps on an input that lacks columns of the one ``base`` was made from."""
+    def without(self, value: Any, base: Trace, names: Set[Any]) -> Trace:
+        """The steps on an input that lacks these columns of the one ``base`` was made from."""
         trace = _empty()
+        source = self.analysis.source.node
+        if source in base.axes:
+            trace.axes[source] = [column for column in base.axes[source] if column not in names]
+        shared = self._writes_arrays(base)
         for step in self.steps:
             op = step.applied
+            changed = self.analysis.writes(step.op)
+            intact = changed is None and self._intact(step, trace)
+            known = base.results.get(step.op.index, ABSENT) if intact else ABSENT
+            if known is not ABSENT and not (is_opaque(known) or (shared and kinds.is_array(known))):
+                trace.values[step.op.result] = duplicate(known)  # type: ignore[index]
+                trace.intact.add(step.op.result)  # type: ignore[arg-type]
+                continue
             if op.kind == "source":
                 result = value
             elif op.index in self.bypassed:
@@ -180,14 +223,33 @@ class Runner:
                 result = self._aliased_without(step, trace)
             else:
                 result = self._step_without(step, trace, base)
-            changed = self.analysis.writes(step.op)
+            if changed is not None:
+                trace.intact.discard(changed)
             if result is ABSENT:
                 trace.absent.add(step.op.index)
                 if step.op.result is not None and changed is None:
                     trace.values[step.op.result] = ABSENT
                 continue
             self._store(step, result, trace)
+            if changed is None and not inplace_rows(step.op) and not is_opaque(result):
+                if same(base.results[step.op.index], result):
+                    trace.intact.add(step.op.result)  # type: ignore[arg-type]
         return trace
+
+    def _writes_arrays(self, base: Trace) -> bool:
+        """Whether a step changes an array, which other values may look into."""
+        changed = (self.analysis.writes(step.op) for step in self.steps)
+        return any(kinds.is_array(base.values.get(node)) for node in changed if node is not None)
+
+    def _intact(self, step: Step, trace: Trace) -> bool:
+        """Whether a step would do just what it did with all columns."""
+        op = step.applied
+        if op.kind == "source" or inplace_rows(step.op) or step.op.result is None:
+            return False
+        if op.index in self.bypassed:
+            return False
+        read = [step.alias] if step.alias is not None else list(op.refs())
+        return all(node in trace.intact or node in step.rule.frozen for node in read)
 
     def _aliased_without(self, step: Step, trace: Trace) -> Any:
         assert step.alias is not None
@@ -204,12 +266,28 @@ class Runner:
     def _step_without(self, step: Step, trace: Trace, base: Trace) -> Any:
         op = step.applied
         values, frozen = trace.values, step.rule.frozen
+        if step.rule.note == BESIDE:
+            self._lose(step.op, op.args[0].node, values)
+            return ABSENT
         missing = self._missing(op, trace, base)
         absent = [n for n in op.refs() if n not in frozen and values.get(n, ABSENT) is ABSENT]
         if absent:
             return self._on_absent(step, trace, base, absent)
+        then, now = (found.axes.get(axes.owner(op)) for found in (base, trace))
+        if then is not None and now is not None and then != now:
+            return self._selected(step, trace, base, then, now)
         changed = None if inplace_rows(step.op) else self.analysis.writes(step.op)
-        for attempt in (op, _trimmed(op, missing, frozen) if missing else None):
+        return self._attempted(step, trace, base, missing, changed)
+
+    def _attempted(
+        self, step: Step, trace: Trace, base: Trace, missing: Set[Any], changed: Optional[int]
+    ) -> Any:
+        """The step as it is, or with the missing columns left out of its lists of columns."""
+        op, values, frozen = step.applied, trace.values, step.rule.frozen
+        then = base.columns.get((op.index, axes.owner(op)), [])
+        named = self._named(op, then, missing) if missing else None
+        trimmed = _trimmed(op, missing, frozen, then) if missing and named is None else None
+        for attempt in (named or op, trimmed):
             if attempt is None:
                 continue
             before = duplicate(values[changed]) if changed is not None else None
@@ -224,7 +302,9 @@ class Runner:
                 if attempt is not op:
                     trace.changed[op.index] = attempt
                 return result
-            kept = self._agreeing(attempt, result, base.results[step.op.index], bool(missing))
+            unread = bool(missing) and _unread(attempt, missing)
+            fewer = (bool(missing) and not unread) or op.kind == "element"
+            kept = self._agreeing(attempt, result, base.results[step.op.index], fewer)
             if kept is not ABSENT:
                 if attempt is not op:
                     trace.changed[op.index] = attempt
@@ -236,15 +316,58 @@ class Runner:
             return self._whole(step, trace)
         return ABSENT
 
+    def _named(self, op: Op, then: Sequence[Any], missing: Set[Any]) -> Optional[Op]:
+        """``df.iloc[:, 1:4]`` by the names that it meant; None for anything else."""
+        maker = self.analysis.producer.get(axes.owner(op))
+        key = op.args[1] if op.kind == "item" else None
+        if maker is None or maker.kind != "attr" or maker.name != "iloc":
+            return None
+        value = key.value if isinstance(key, Const) else None
+        if not isinstance(value, tuple) or len(value) != 2 or value[0] != slice(None):
+            return None
+        names = np.asarray(then, dtype=object)[value[1]]
+        wanted = [n for n in names if n not in missing] if np.ndim(names) else names
+        return op.having((maker.args[0], Const(wanted)), op.result)
+
+    def _selected(
+        self, step: Step, trace: Trace, base: Trace, then: axes.Axis, now: axes.Axis
+    ) -> Any:
+        """What a selection by position takes of an array that lacks columns of the input."""
+        op = _settled(step)
+        found = axes.without(op, then, now)
+        if found is None:
+            return ABSENT
+        attempt, kept = found
+        result = self._evaluate(attempt, step, trace.values)
+        before = base.results[step.op.index]
+        if kept:
+            had = base.axes.get(step.op.result, [])  # type: ignore[arg-type]
+            before = before[:, [had.index(column) for column in kept]] if had else None
+        if before is None or len(before) != len(result) or not same(before, result):
+            return ABSENT
+        if kept:
+            trace.axes[step.op.result] = kept  # type: ignore[index]
+        if attempt is not op:
+            trace.changed[op.index] = attempt
+        return result
+
     def _missing(self, op: Op, trace: Trace, base: Trace) -> Set[Any]:
         """Columns that tables among the operands had, and now lack."""
         out: Set[Any] = set()
         for node in op.refs():
-            now: Any = trace.values.get(node)
+            now = self._table(node, trace)
             then = base.columns.get((op.index, node))
             if kinds.is_frame(now) and then is not None:
                 out |= set(then) - set(now.columns)
         return out
+
+    def _table(self, node: int, trace: Trace) -> Any:
+        """A node's value, or what it only looks at: the table behind ``df.loc``."""
+        value = trace.values.get(node)
+        while value is not None and value is not ABSENT and is_opaque(value):
+            node = axes.owner(self.analysis.producer[node])
+            value = trace.values.get(node)
+        return value
 
     def _on_absent(self, step: Step, trace: Trace, base: Trace, absent: List[int]) -> Any:
         op, values = step.applied, trace.values
@@ -275,7 +398,7 @@ class Runner:
     def _lose(self, op: Op, changed: int, values: Dict[int, Any]) -> None:
         """What an assignment would have set can't be computed: the column goes."""
         value = values[changed]
-        for name in _keys(op):
+        for name in keys_of(op):
             if kinds.is_frame(value) and name in value.columns:
                 del value[name]
         if not kinds.is_frame(value):
@@ -286,7 +409,7 @@ class Runner:
     ) -> None:
         value = values[changed]
         if kinds.is_frame(value) and kinds.is_frame(base) and len(value) == len(base):
-            for name in _keys(op) or list(value.columns):
+            for name in keys_of(op) or list(value.columns):
                 if name not in value.columns:
                     continue
                 if name not in base.columns or not same(base[name], value[name]):
@@ -310,6 +433,12 @@ class Runner:
             return result[good] if trimmed and good else ABSENT
         if op.kind == "attr" and op.name == "shape" and result[0] == base[0]:
             return result
+        if isinstance(base, tuple) and isinstance(result, tuple) and is_snippet(op):
+            parts = [self._agreeing(op, r, b, trimmed) for r, b in zip(result, base)]
+            return tuple(parts)
+        if op.name == "to_dict" and isinstance(base, list) and isinstance(result, list):
+            less = [{k: v for k, v in b.items() if k in r} for b, r in zip(base, result)]
+            return result if len(base) == len(result) and same(less, result) else ABSENT
         if trimmed and not _reads_columns(op):
             return ABSENT
         try:
@@ -318,18 +447,40 @@ class Runner:
             return ABSENT
 
 
+def _settled(step: Step) -> Op:
+    """The operation with what is frozen among its operands' parts as plain values."""
+    op, frozen = step.applied, step.rule.frozen
+
+    def settled(operand: Any) -> Any:
+        if isinstance(operand, Ref) and operand.node in frozen:
+            return Const(frozen[operand.node])
+        if isinstance(operand, Pack):
+            return operand._replace(items=tuple(map(settled, operand.items)))
+        return operand
+
+    return op.having((*op.args[:1], *map(settled, op.args[1:])), op.result)
+
+
+def _unread(op: Op, missing: Set[Any]) -> bool:
+    """Whether a library's object is known to read none of the missing columns."""
+    if op.kind != "method" or not isinstance(op.args[0], Const):
+        return False
+    read = columns_read(op.args[0].value, op.name)
+    return read is not None and not read & missing
+
+
 def _reads_columns(op: Op) -> bool:
     """Whether an operation on a table names the columns it reads."""
     if op.kind in ("item", "attr"):
         return op.name not in ("values", "T", "size", "shape")
     if op.kind == "call":
-        return op.name in ("frozen.by_group", "len")
-    if op.kind == "comprehension":
+        return op.name in ("frozen.by_group", "frozen.transform", "len") or is_snippet(op)
+    if op.kind in ("comprehension", "element"):
         return True
     return op.kind == "method" and op.name in ("apply", "eval", "get", "pop", "itertuples")
 
 
-def _keys(op: Op) -> List[Any]:
+def keys_of(op: Op) -> List[Any]:
     """The columns that an assignment names."""
     if op.kind == "setattr":
         return [op.name]
@@ -344,8 +495,15 @@ def _keys(op: Op) -> List[Any]:
     return []
 
 
-def _trimmed(op: Op, missing: Set[Any], frozen: Dict[int, Any]) -> Optional[Op]:
-    """The operation with the missing columns left out of its lists of columns."""
+def _trimmed(
+    op: Op, missing: Set[Any], frozen: Dict[int, Any], then: Sequence[Any]
+) -> Optional[Op]:
+    """The operation with the missing columns left out of its lists of columns.
+
+    ``then``: the columns that the table it is on had with none missing.
+    """
+    if op.kind == "setattr" and op.name == "columns":
+        return _renamed(op, missing, frozen, then)
     name = op.name if op.kind in ("method", "call") else ""
     if name not in _BY_COLUMN or op.kind not in ("method", "call", "item", "setitem"):
         return None
@@ -367,18 +525,20 @@ def _trimmed(op: Op, missing: Set[Any], frozen: Dict[int, Any]) -> Optional[Op]:
     first = 1 if op.kind in ("item", "setitem", "method") else 2
     args = (*op.args[:first], *map(cut, op.args[first:]))
     kwargs = {key: cut(value) for key, value in op.kwargs.items()}
-    return Op(
-        op.index,
-        op.kind,
-        op.site,
-        op.context,
-        op.name,
-        args,
-        kwargs,
-        op.result,
-        op.random,
-        op.spelled,
-    )
+    return op.having(args, op.result, kwargs)
+
+
+def _renamed(
+    op: Op, missing: Set[Any], frozen: Dict[int, Any], then: Sequence[Any]
+) -> Optional[Op]:
+    """``df.columns = names`` for the columns that are left."""
+    operand = op.args[1]
+    known = isinstance(operand, Const) or (isinstance(operand, Ref) and operand.node in frozen)
+    names = list(fill(operand, frozen.__getitem__)) if known else []
+    if len(names) != len(then):
+        return None
+    left = [name for name, before in zip(names, then) if before not in missing]
+    return op.having((op.args[0], Const(left)), op.result)
 
 
 def _less(value: Any, missing: Set[Any]) -> Any:
@@ -402,19 +562,6 @@ def _hashed(value: Any) -> Any:
 # ---- the flow as it will be
 
 
-class FlowStep(NamedTuple):
-    """One operation of the flow, as it will be emitted."""
-
-    op: Op
-    source: Op
-    """The operation as it was recorded."""
-    frozen: Dict[int, Any]
-    rejects: bool
-    alias: Optional[int]
-    columns: Any
-    """For an alias: the columns that go on; None: all."""
-
-
 def flow_steps(analysis: Analysis, steps: List[Step], trace: Optional[Trace]) -> List[FlowStep]:
     """The steps without what is absent, with trimmed lists of columns and bypassed conditions."""
     made: List[FlowStep] = []
@@ -427,21 +574,15 @@ def flow_steps(analysis: Analysis, steps: List[Step], trace: Optional[Trace]) ->
         if trace is not None:
             op = trace.changed.get(op.index, op)
             alias = trace.bypassed.get(index, alias)
+            if alias is None and op.kind == "method" and step.op.kind == "item":
+                alias = axes.owner(op)  # every column that is left
+            given: Any = trace.values.get(alias) if alias is not None else None
+            if isinstance(columns, list) and kinds.is_frame(given):
+                columns = [name for name in columns if name in given.columns]
         if op.kind == "method" and op.name == "drop" and alias is None and _drops_nothing(op):
             alias = op.args[0].node if isinstance(op.args[0], Ref) else None
         made.append(FlowStep(op, step.op, step.rule.frozen, step.rule.rejects, alias, columns))
-    needed: Set[int] = set(analysis.outputs.values())
-    kept: List[FlowStep] = []
-    for flow_step in reversed(made):
-        changed = analysis.writes(flow_step.source)
-        if flow_step.source.result not in needed and (changed is None or changed not in needed):
-            continue
-        kept.append(flow_step)
-        read = [flow_step.alias] if flow_step.alias is not None else list(flow_step.op.refs())
-        for node in read:
-            if node not in flow_step.frozen:
-                needed.update((node, analysis.base(node)))
-    return kept[::-1]
+    return narrowed(alive(analysis, made))
 
 
 def _drops_nothing(op: Op) -> bool:
@@ -450,125 +591,3 @@ def _drops_nothing(op: Op) -> bool:
         isinstance(item, Const) and isinstance(item.value, (list, tuple)) and not item.value
         for item in lists
     )
-
-
-# ---- required columns
-
-
-class Columns(NamedTuple):
-    """What was found out about the input's columns."""
-
-    required: List[Any]
-    target: List[Any]
-    """Columns that the program learned towards, and its conditions on them were bypassed."""
-    unused: List[Any]
-    trace: Optional[Trace]
-
-
-def required_columns(
-    analysis: Analysis, runner: Runner, targets: Sequence[int], wanted: Optional[str]
-) -> Columns:
-    """Which columns of the input table the answers need, by trial.
-
-    ``targets``: nodes that models were fitted towards; ``wanted``: the target as the user named it.
-    """
-    value = analysis.source.value
-    if not kinds.is_frame(value):
-        return Columns([], [], [], None)
-    names = list(value.columns)
-    output = next(iter(analysis.outputs.values()))
-    answered = analysis.full.ids[output]
-    lane = analysis.lanes[0].rows
-    places = analysis.places(answered)
-    survivors = lane[places[lane] >= 0]
-    kept = _Trial(analysis, runner, take(value, survivors))
-    everyone = _Trial(analysis, runner, take(value, lane))
-    towards = _influences(analysis, targets, take(value, survivors))
-    dropped: Set[Any] = set()
-    target: List[Any] = []
-    forced = {wanted} if wanted else set()
-
-    def learned_towards(group: Sequence[Any]) -> bool:
-        return all(name in forced or any(f.some([name]) for f in towards) for name in group)
-
-    def attempt(group: List[Any]) -> None:
-        if kept.equal(dropped | set(group)):
-            if everyone.equal(dropped | set(group)):
-                dropped.update(group)
-                return
-            if len(group) == 1 and learned_towards(group):
-                target.extend(group)
-                dropped.update(group)
-                runner.bypassed.update(kept.trace_without(dropped).bypassed)
-                kept.restart()
-                everyone.restart()
-                return
-        if len(group) > 1:
-            attempt(group[: len(group) // 2])
-            attempt(group[len(group) // 2 :])
-
-    attempt(names)
-    required = [name for name in names if name not in dropped]
-    others = [name for name in names if name in dropped and name not in target]
-    target += [name for name in others if name in forced or any(f.some([name]) for f in towards)]
-    unused = [name for name in others if name not in target]
-    return Columns(required, target, unused, everyone.trace_without(dropped))
-
-
-class _Trial:
-    """The outputs on some rows, and whether they stay the same without some columns."""
-
-    def __init__(self, analysis: Analysis, runner: Runner, value: Any) -> None:
-        self.analysis = analysis
-        self.runner = runner
-        self.value = value.reset_index(drop=True)
-        self.restart()
-
-    def restart(self) -> None:
-        """From here on, what is answered without the bypassed conditions counts."""
-        self.base = self.runner.run(duplicate(self.value))
-        self.outputs = [self.base.values[node] for node in self.analysis.outputs.values()]
-
-    def trace_without(self, names: Set[Any]) -> Trace:
-        return self.runner.without(duplicate(self.value.drop(columns=list(names))), self.base)
-
-    def equal(self, names: Set[Any]) -> bool:
-        trace = self.trace_without(names)
-        for node, before in zip(self.analysis.outputs.values(), self.outputs):
-            after = trace.values.get(node, ABSENT)
-            if after is ABSENT or not same(before, after):
-                return False
-        return True
-
-
-class _Influence:
-    """Which columns take part in what a model was fitted towards."""
-
-    def __init__(self, analysis: Analysis, node: int, value: Any) -> None:
-        self.node = node
-        self.value = value.reset_index(drop=True)
-        self.runner = Runner(analysis, steps_for(analysis, [node]))
-        self.base = self.runner.run(duplicate(self.value))
-        self.before = duplicate(self.base.values[node])
-
-    def some(self, names: List[Any]) -> bool:
-        """Whether what was fitted towards changes without these columns."""
-        less = duplicate(self.value.drop(columns=names))
-        after = self.runner.without(less, self.base).values.get(self.node, ABSENT)
-        return after is ABSENT or not same(self.before, after)
-
-
-def _influences(analysis: Analysis, nodes: Sequence[int], value: Any) -> List[_Influence]:
-    found: Dict[int, _Influence] = {}
-    for node in nodes:
-        origin = node
-        for step in reversed(steps_for(analysis, [node])):
-            if step.alias is not None and step.op.result == origin:
-                origin = step.alias
-        if origin in found:
-            continue
-        try:
-            found[origin] = _Influence(analysis, origin, value)
-        except Exception:
-            continue
-    return list(found.values())

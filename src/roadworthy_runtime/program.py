@@ -12,6 +12,7 @@ import traceback
 import types
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from . import notebooks
 from .recorder import Recorder, install
 from .rewrite import Site, link, rewrite
 from .snapshot import OWN
@@ -74,10 +75,18 @@ class Program:
     """One program, to be run once in this process."""
 
     def __init__(
-        self, path: str, arguments: Sequence[str], wanted: Optional[Tuple[str, int]]
+        self,
+        path: str,
+        arguments: Sequence[str],
+        wanted: Optional[Tuple[str, int]],
+        cells: Sequence[Dict[str, Any]] = (),
+        folder: str = "",
     ) -> None:
         self.path = os.path.abspath(path)
-        self.folder = os.path.dirname(self.path)
+        self.folder = folder or os.path.dirname(self.path)
+        self.cells = list(cells)
+        """Of a notebook: label, source and what it printed when it was run, of each cell."""
+        self.notes: List[str] = []
         self.arguments = list(arguments)
         self.sites: List[Site] = []
         self.recorder = Recorder(self.sites, wanted)
@@ -96,7 +105,10 @@ class Program:
 
     def compiled(self, path: str, data: bytes) -> types.CodeType:
         """A file of the program, rewritten and compiled."""
-        source = importlib.util.decode_source(data)
+        return self.compiled_text(path, importlib.util.decode_source(data))
+
+    def compiled_text(self, path: str, source: str) -> types.CodeType:
+        """A text of the program, rewritten and compiled; ``path`` is its file or cell."""
         self.files[path] = source
         self.recorder.own_files.add(path)
         tree = rewrite(source, path, self.sites)
@@ -107,7 +119,12 @@ class Program:
         install(self.recorder)
         module = types.ModuleType("__main__")
         namespace = module.__dict__
-        namespace.update(__file__=self.path, __builtins__=__builtins__)
+        namespace.update(__builtins__=__builtins__)
+        if self.cells:
+            os.chdir(self.folder)
+            namespace.update(notebooks.names())
+        else:
+            namespace.update(__file__=self.path)
         OWN.add(id(namespace))
         sys.modules["__main__"] = module
         sys.argv = [self.path, *self.arguments]
@@ -116,19 +133,20 @@ class Program:
         sys.setrecursionlimit(sys.getrecursionlimit() * 3)
         exit_code = 0
         try:
-            with open(self.path, "rb") as file:
-                code = self.compiled(self.path, file.read())
-            exec(code, namespace)
+            if self.cells:
+                for cell in self.cells:
+                    self.notes += notebooks.run_cell(self, cell, namespace)
+            else:
+                with open(self.path, "rb") as file:
+                    code = self.compiled(self.path, file.read())
+                exec(code, namespace)
         except SystemExit as stop:
             exit_code = _exit_code(stop)
+            if exit_code:
+                raise self._ended(stop, exit_code) from None
         except BaseException as error:
             raise self._failure(error) from None
-        if exit_code:
-            raise Failure(
-                "SystemExit: %s\n" % exit_code, 0, self.path, "SystemExit",
-                "the program ended with exit code %s" % exit_code,
-            )  # fmt: skip
-        self._flush()
+        self.flush()
         return Ran(self.recorder, namespace, self.files, exit_code)
 
     def evaluate(self, expression: str, namespace: Dict[str, Any]) -> Any:
@@ -141,17 +159,27 @@ class Program:
         exec(link(compile(tree, name, "exec"), self.recorder), namespace)
         return namespace.pop("__rw_output__")
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Has written out what the program printed, unless it closed its streams."""
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
             except (OSError, ValueError):
                 pass
 
+    def _ended(self, stop: SystemExit, exit_code: int) -> Failure:
+        """The failure of a program that ended itself: with what it said, as Python prints it."""
+        said = "" if isinstance(stop.code, int) else ": %s" % stop.code
+        found = self._failure(stop)
+        text = "" if isinstance(stop.code, int) else "%s\n" % stop.code
+        told = "the program ended itself with exit code %s%s" % (exit_code, said)
+        return Failure(text, found.line, found.file, "SystemExit", told)
+
     def _failure(self, error: BaseException) -> Failure:
-        if isinstance(error, SyntaxError) and error.filename in (self.path, None):
+        if isinstance(error, SyntaxError) and error.filename in (self.path, None, *self.files):
             text = "".join(traceback.format_exception_only(type(error), error))
-            return Failure(text, error.lineno or 0, self.path, "SyntaxError", str(error.msg))
+            file = error.filename or self.path
+            return Failure(text, error.lineno or 0, file, "SyntaxError", str(error.msg))
         frames = traceback.extract_tb(error.__traceback__)
         kept = [frame for frame in frames if not frame.filename.startswith(_HERE)]
         own = [frame for frame in kept if frame.filename in self.files]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 import operator
 import sys
 import types
+import weakref
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
-from . import callers, kinds
-from .followed import DEEP, Followed
-from .rewrite import Site, Spelling
-from .snapshot import OWN, snapshot
-from .trace import Const, Context, Op, Recording, Ref, Source
+from . import callers, facade, kinds
+from .chance import as_now, random_state
+from .followed import DEEP, plain_list
+from .rewrite import Site
+from .rowloops import RowLoops
+from .snapshot import snapshot
+from .trace import ONLY, VIEW, Const, Context, Fit, Op, Recording, Ref, Source
 
 BINARY: Dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv,
@@ -31,11 +33,14 @@ UNARY: Dict[str, Callable[[Any], Any]] = {
     "-": operator.neg, "+": operator.pos, "~": operator.invert
 }  # fmt: skip
 _ITERATORS = frozenset(map(id, (enumerate, zip, map, filter, reversed, iter, isinstance, type, id)))
+_OVERRIDES = frozenset((id(facade.learned), id(facade.row_wise)))
 # Methods that use what an object has learned and change nothing in it.
 _PURE = ("predict", "transform", "decision_function", "score", "inverse_transform", "get_", "apply")
+# Methods that print, draw or write what a value holds, and give nothing.
+_SHOWS = ("to_", "info", "hist", "plot", "tofile", "dump")
 
 
-class Recorder(Followed):
+class Recorder(RowLoops):
     """The hooks, and what they have seen.
 
     ``wanted`` is the input's name with the line of its binding (0: the first), or None: then
@@ -47,19 +52,21 @@ class Recorder(Followed):
     def __init__(self, sites: List[Site], wanted: Optional[Tuple[str, int]]) -> None:
         super().__init__(sites)
         self.wanted = wanted
-        self.own_files: Set[str] = set()
         self.keep: Set[str] = set()
         """Names whose last value is held: outputs may be local to a function."""
         self.ops: List[Op] = []
         self.sources: List[Source] = []
         self.bound: Dict[str, List[Tuple[int, int, Any]]] = {}
-        self.names: Dict[int, List[Tuple[str, int, Context]]] = {}
-        self.fits: List[Tuple[int, Tuple[int, ...], Tuple[int, ...]]] = []
-        self.calls: Dict[Tuple[Any, ...], Any] = {}
-        self.context: Context = ()
+        self.fits: List[Fit] = []
         self.paused = False
-        self._calls = 0
-        self._last_atom: Tuple[int, Any] = (-1, None)
+        self.unfit: List[int] = []
+        """Lines of blocks under ``rw.captured`` that can't stand in a function."""
+        self.unfollowed: List[Tuple[int, str]] = []
+        """(line, type) of values given to ``rw.row_wise`` whose making was not followed."""
+        self._held: List[bool] = []
+        self._blocks: List[Tuple[Context, Dict[str, int]]] = []
+        self._inner: Dict[int, int] = {}
+        """Site of ``df["x"] += y`` -> that of the addition alone."""
 
     def __reduce__(self) -> Tuple[Any, ...]:
         return installed, ()
@@ -84,26 +91,32 @@ class Recorder(Followed):
     ) -> Any:
         """Runs an operation on followed operands and records it."""
         where = self.sites[site]
-        random = _random_state() if kind in ("call", "method") else None
+        random = random_state() if kind in ("call", "method") else None
         nodes = self._before(where, args, kwargs)
         self.paused = True
         try:
             result = run()
         finally:
             self.paused = False
-        if random is not None and _random_state() == random:
+        if random is not None and random_state() == random:
             random = None
         known = self.node_of(result)
+        if kind == "call" and id(args[0]) in _OVERRIDES:
+            known = None
         if kinds.is_atom(result):
             followed = result is not None
         else:
-            followed = kinds.is_data(result) or _plain_list(result)
+            followed = kinds.is_data(result) or plain_list(result)
+        if not followed and (type(result) is range or hasattr(result, "__next__")):
+            followed = self._gives_rows(kind, result, nodes()[0])
         writes = kind in ("setitem", "setattr", "delitem", "inplace")
         self._learn(kind, where, name, args, kwargs, None if followed else result)
         if not followed and not writes:
             if not self._changes_rows(kind, name, args, kwargs, result):
                 return result
         operands, keywords = nodes()
+        if kind == "item" and kinds.is_view(result, args[0]):
+            name = VIEW
         op = Op(
             len(self.ops), kind, site, self.context, name, operands, keywords, None, random, spelled
         )
@@ -118,6 +131,7 @@ class Recorder(Followed):
             op.result = known
         self.ops.append(op)
         if op.result is not None and known is None:
+            self._note_rows(op, result, args[0])
             self._elements(op.result, result, site)
         return result
 
@@ -127,9 +141,12 @@ class Recorder(Followed):
         """Nodes are looked up before the operation, values frozen after it.
 
         Followed values are the same objects before and after; of the others the state after
-        the operation is the one wanted (an encoder as ``fit_transform`` left it).
+        the operation is the one wanted (an encoder as ``fit_transform`` left it), of random
+        generators the state before.
         """
         spelled = where.operands
+        args = tuple(map(as_now, args))
+        kwargs = {key: as_now(value) for key, value in kwargs.items()}
 
         def operands() -> Tuple[Tuple[Any, ...], Dict[str, Any]]:
             made = tuple(
@@ -160,7 +177,12 @@ class Recorder(Followed):
             towards = kwargs.get("y")
             target = [self.node_of(towards)] if towards is not None else found[1:2]
             self.fits.append(
-                (where.line, tuple(found[:1]), tuple(node for node in target if node is not None))
+                Fit(
+                    where.line,
+                    tuple(found[:1]),
+                    tuple(node for node in target if node is not None),
+                    type(args[0]).__name__ if args else "",
+                )
             )
 
     def _changes_rows(
@@ -169,7 +191,7 @@ class Recorder(Followed):
         if result is not None:
             return False
         if kind == "method" and args and self.node_of(args[0]) is not None:
-            return True
+            return not name.startswith(_SHOWS)
         return kind == "call" and name.rpartition(".")[2] in (
             "shuffle", "put", "place", "copyto", "putmask", "fill_diagonal", "setattr", "delattr"
         )  # fmt: skip
@@ -180,12 +202,15 @@ class Recorder(Followed):
         pairs = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
         for key, item in pairs[:DEEP]:
             if kinds.is_data(item) and self.node_of(item) is None:
-                made = self._follow(item)
-                args = (Ref(node), Const(key))
-                self.ops.append(
-                    Op(len(self.ops), "element", site, self.context, "", args, {}, made)
-                )
-                self._elements(made, item, site)
+                self._element(node, key, item, site)
+
+    def _element(self, node: int, key: Any, item: Any, site: int) -> None:
+        made = self._follow(item)
+        args = (Ref(node), Const(key))
+        op = Op(len(self.ops), "element", site, self.context, "", args, {}, made)
+        self.ops.append(op)
+        self._note_rows(op, item)
+        self._elements(made, item, site)
 
     # ---- hooks: expressions
 
@@ -193,7 +218,8 @@ class Recorder(Followed):
         run = f
         if callers.reads_caller(f):
             run, kwargs = self._seen_from(sys._getframe(1), site, f, args, kwargs)
-        if self.paused or id(f) in _ITERATORS or not self._any(site, 1, args, kwargs):
+        passed_on = id(f) in _ITERATORS and not self._passes_rows(f, args)
+        if self.paused or passed_on or not self._any(site, 1, args, kwargs):
             return self._plain(site, run, args, kwargs)
         if self._own(f):
             return self._descend(site, f, args, kwargs)
@@ -251,7 +277,7 @@ class Recorder(Followed):
             return value
         if self.node_of(owner) is None or (callable(value) and not kinds.is_data(value)):
             return value
-        if not (kinds.is_data(value) or kinds.is_atom(value) or _plain_list(value)):
+        if not (kinds.is_data(value) or kinds.is_atom(value) or plain_list(value)):
             return value
         return self._operate("attr", site, name, lambda: value, (owner,), {})
 
@@ -288,11 +314,12 @@ class Recorder(Followed):
     ) -> Any:
         if self.paused or not any(self.node_of(value) is not None for value in values):
             return function(*values)
-        mark = len(self.ops)
+        mark, inner = len(self.ops), self._nodes
         result = function(*values)
         if kinds.is_data(result):
             return result
         del self.ops[mark:]
+        self._forget_after(inner, self.sites[site].line)
         where = self.sites[site]
         operands = tuple(self._operand(value, ("name", name)) for name, value in zip(names, values))
         op = Op(
@@ -300,6 +327,7 @@ class Recorder(Followed):
             (Const(function), *operands), {}, self._follow(result), None, ",".join(names),
         )  # fmt: skip
         self.ops.append(op)
+        self._note_rows(op, result)
         self._touch(result, where.line)
         return result
 
@@ -356,14 +384,24 @@ class Recorder(Followed):
         function = INPLACE[symbol]
         if self.paused or (self.node_of(old) is None and self.node_of(value) is None):
             return function(old, value)
+        inner = self._inner.get(site)
+        if inner is None:
+            where = self.sites[site]
+            inner = self._inner[site] = len(self.sites)
+            self.sites.append(where._replace(operands=(("other", None), where.operands[-1])))
         return self._operate(
-            "inplace", site, symbol, lambda: function(old, value), (old, value), {}
+            "inplace", inner, symbol, lambda: function(old, value), (old, value), {}
         )
 
-    def loop(self, site: int, iterable: Any, names: Any, /) -> Iterator[Any]:
+    def loop(self, site: int, whole: int, iterable: Any, names: Any, /) -> Iterator[Any]:
         if self.paused:
-            yield from iterable
-            return
+            return iter(iterable)
+        if self.sites[whole].block is not None and self._goes_over_rows(iterable):
+            self._begin(whole, sys._getframe(1))
+            return self._unfollowed(iter(iterable))
+        return self._turns(site, iterable, names)
+
+    def _turns(self, site: int, iterable: Any, names: Any) -> Iterator[Any]:
         before = self.context
         followed = self.node_of(iterable)
         try:
@@ -371,12 +409,7 @@ class Recorder(Followed):
                 label = repr(item) if isinstance(item, (str, int, float)) else ""
                 self.context = (*before, ("loop", site, turn, label))
                 if followed is not None and kinds.is_data(item) and self.node_of(item) is None:
-                    node = self._follow(item)
-                    args = (Ref(followed), Const(turn))
-                    self.ops.append(
-                        Op(len(self.ops), "element", site, self.context, "", args, {}, node)
-                    )
-                    self._elements(node, item, site)
+                    self._element(followed, turn, item, site)
                 self._name(site, names, item)
                 yield item
         finally:
@@ -391,6 +424,55 @@ class Recorder(Followed):
                 self._name(site, names, value)
         return value
 
+    # ---- what the program says itself
+
+    def opaque(self, whole: int, /) -> None:
+        """The next statement is one step: ``with rw.captured("name"):``."""
+        if self.paused:
+            return
+        if self.sites[whole].block is None:
+            self.unfit.append(self.sites[whole].line)
+        else:
+            self._begin(whole, sys._getframe(1))
+
+    def _declare(self, site: int, f: Any, value: Any) -> None:
+        """``rw.learned`` and ``rw.row_wise`` of values that no table led to."""
+        if f is facade.learned:
+            self._declared[id(value)] = value
+        elif self.wanted is None and not kinds.is_atom(value) and kinds.rows_of(value) is not None:
+            self._follow_source(site, self._root(self._spelled(site, 1)) or "rows", value)
+        else:
+            self.unfollowed.append((self.sites[site].line, type(value).__name__))
+
+    def enter(self, kind: str, name: str) -> None:
+        """A block begins of which the program says what it is."""
+        if kind == "captured":
+            self._held.append(self.paused)
+            self.paused = True
+            return
+        meant = {n: seen[-1][1] for n, seen in self.bound.items() if seen[-1][1] > 0}
+        self._blocks.append((self.context, meant))
+        self.context = (*self.context, (ONLY, 0, len(self._blocks), ""))
+
+    def leave(self, kind: str, name: str) -> None:
+        """It ends: names mean in production what they meant before it."""
+        if kind == "captured":
+            self.paused = self._held.pop()
+            return
+        self.context, meant = self._blocks.pop()
+        objects = {node: held for held, node in self._live.values()}
+        for title, before in meant.items():
+            site, after, _ = self.bound[title][-1]
+            held = objects.get(after)
+            value = held() if isinstance(held, weakref.ref) else held
+            if after <= 0 or after == before or value is None:
+                continue
+            node = self._follow(value)
+            args = (Ref(before), Ref(after))
+            self.ops.append(Op(len(self.ops), ONLY, site, self.context, title, args, {}, node))
+            self.names.setdefault(node, []).append((title, site, self.context))
+            self.bound[title].append((site, node, None))
+
     # ---- names
 
     def _name(self, site: int, names: Any, value: Any) -> None:
@@ -398,8 +480,12 @@ class Recorder(Followed):
             return
         if isinstance(names, tuple):
             if isinstance(value, (list, tuple)) and len(value) == len(names):
-                for name, item in zip(names, value):
-                    self._name(site, name, item)
+                whole = self.node_of(value) if type(value) is tuple else None
+                for place, (name, item) in enumerate(zip(names, value)):
+                    if whole in self._counters and isinstance(name, str):
+                        self._dimension(site, name, whole, place, item)
+                    else:
+                        self._name(site, name, item)
             elif kinds.is_array(value) and len(value) == len(names):
                 return
             return
@@ -435,29 +521,18 @@ class Recorder(Followed):
                 return None
             if kinds.is_atom(value) or kinds.rows_of(value) is None:
                 return None
+        return self._follow_source(site, name, value)
+
+    def _follow_source(self, site: int, name: str, value: Any) -> int:
+        """From here on this value is followed: rows of a request may come in its place."""
         node = self._follow(value)
         self.sources.append(Source(node, name, site, snapshot(value)))
-        self.ops.append(Op(len(self.ops), "source", site, self.context, name, (), {}, node))
+        op = Op(len(self.ops), "source", site, self.context, name, (), {}, node)
+        self.ops.append(op)
+        self._note_rows(op, value)
         return node
 
     # ---- calls
-
-    def _spelled(self, site: int, place: int) -> Spelling:
-        operands = self.sites[site].operands
-        return operands[place] if place < len(operands) else ("other", None)
-
-    def _any(self, site: int, first: int, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> bool:
-        if not self._live:
-            return False
-        where = self.sites[site]
-        spelled = where.operands
-        for place, value in enumerate(args, first):
-            if self._involved(value, spelled[place] if place < len(spelled) else ("other", None)):
-                return True
-        for key, value in kwargs.items():
-            if self._involved(value, where.keywords.get(key, ("other", None))):
-                return True
-        return False
 
     def _plain(self, site: int, f: Any, args: Any, kwargs: Any, owner: Any = None) -> Any:
         """A call without followed operands; what was learned stays marked as learned."""
@@ -466,6 +541,8 @@ class Recorder(Followed):
         if self._own(f):
             return self._descend(site, f, args, kwargs)
         result = f(*args, **kwargs)
+        if id(f) in _OVERRIDES:
+            self._declare(site, f, result)
         if self._touched or self._live:
             held = (owner, *args)
             if any(id(value) in self._touched or id(value) in self._live for value in held):
@@ -476,76 +553,6 @@ class Recorder(Followed):
     def _foreign_store(self, site: int, owner: Any, values: Tuple[Any, ...]) -> None:
         if not self.paused and any(self.node_of(value) is not None for value in values):
             self._touch(owner, self.sites[site].line)
-
-    def _own(self, f: Any) -> bool:
-        """Whether a callable is the program's own, so that its statements are followed."""
-        if isinstance(f, type):
-            return id(getattr(sys.modules.get(f.__module__), "__dict__", None)) in OWN
-        function = getattr(f, "__func__", f)
-        code = getattr(function, "__code__", None)
-        if code is None and not isinstance(f, types.BuiltinFunctionType):
-            code = getattr(vars(type(f)).get("__call__"), "__code__", None)
-        return code is not None and code.co_filename in self.own_files
-
-    def _descend(self, site: int, f: Any, args: Any, kwargs: Any) -> Any:
-        before, scope = self.context, self._scope
-        self._calls += 1
-        name = getattr(f, "__name__", type(f).__name__)
-        self.context = (*before, ("call", site, self._calls, name))
-        number = self._calls
-        passed = self._passed(site, f, args, kwargs)
-        self._scope = number
-        for parameter, node, value in passed:
-            self._shadow[number, parameter] = (node, value)
-        try:
-            result = f(*args, **kwargs)
-        finally:
-            self.context, self._scope = before, scope
-        if self._last_atom[1] is result and kinds.is_atom(result) and self._last_atom[0] >= 0:
-            self._atoms[site] = self._last_atom
-        if not isinstance(f, type):
-            self.calls[(*before, ("call", site, number, name))] = f
-        return result
-
-    def _passed(self, site: int, f: Any, args: Any, kwargs: Any) -> List[Tuple[str, int, Any]]:
-        """Names that a function gives to the followed values it is called with."""
-        if not self._any(site, 1, args, kwargs):
-            return []
-        try:
-            bound = inspect.signature(f).bind(*args, **kwargs).arguments
-        except (TypeError, ValueError):
-            return []
-        where = self.sites[site]
-        spelling: Dict[int, Spelling] = {}
-        for place, value in enumerate(args, 1):
-            if place < len(where.operands):
-                spelling[id(value)] = where.operands[place]
-        atoms = []
-        for parameter, value in bound.items():
-            node = self.node_of(value)
-            if node is not None:
-                self.names.setdefault(node, []).append((parameter, site, self.context))
-                continue
-            atom = self._atom(spelling.get(id(value), ("other", None)), value)
-            if atom is not None:
-                atoms.append((parameter, atom, value))
-        return atoms
-
-
-def _plain_list(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and len(value) > 0 and kinds.is_atom(value[0])
-
-
-def _random_state() -> Any:
-    numpy = sys.modules.get("numpy")
-    random = sys.modules.get("random")
-    parts: List[Any] = []
-    if numpy is not None and hasattr(numpy, "random"):
-        name, keys, position, *rest = numpy.random.get_state()
-        parts.append((name, keys.tobytes(), position, tuple(rest)))
-    if random is not None:
-        parts.append(random.getstate())
-    return tuple(parts) or None
 
 
 _INSTALLED: List[Recorder] = []

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
+
+
+class Line(int):
+    """A line's number that knows the file (or the notebook's cell) that has it."""
+
+    file: str
+
+    def __new__(cls, number: int, file: str) -> "Line":
+        made = super().__new__(cls, number)
+        made.file = file
+        return made
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return Line, (int(self), self.file)
 
 
 class Refusal(Exception):
@@ -17,10 +31,12 @@ class Refusal(Exception):
         self.line = line
         self.code = code
         self.details = details
+        if isinstance(line, Line):
+            self.details.setdefault("file", line.file)
 
     def as_dict(self) -> Dict[str, Any]:
         """Plain data, in the shape of RoadworthyError.problem()."""
         return {
             "code": self.code, "message": self.message, "cure": self.cure,
-            "line": self.line or None, "details": self.details,
+            "line": int(self.line) or None, "details": self.details,
         }  # fmt: skip

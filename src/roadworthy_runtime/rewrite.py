@@ -11,6 +11,9 @@ import ast
 import types
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
+from .blocks import Block, block_of, block_of_body, lines_that_read
+from .refusal import Line
+
 HOOK = "roadworthy: the recorder"
 """Stands for the recorder in a rewritten tree."""
 # These look at the frame that calls them, so nothing may stand in between.
@@ -48,14 +51,18 @@ class Site(NamedTuple):
     keywords: Dict[str, Spelling]
     callee: str
     """The dotted name that is called, where it is one."""
+    block: Optional[Block] = None
+    """Of a loop: the statement as a function of its own."""
 
 
 class Rewriter(ast.NodeTransformer):
     """Rewrites one module; ``sites`` is shared by all modules of a program."""
 
-    def __init__(self, file: str, sites: List[Site]) -> None:
+    def __init__(self, file: str, sites: List[Site], source: str, tree: ast.Module) -> None:
         self.file = file
         self.sites = sites
+        self._lines = source.split("\n")
+        self._loads = lines_that_read(tree)
         self._statement = 0
         self._classes: List[str] = []
         self._fresh = 0
@@ -86,14 +93,17 @@ class Rewriter(ast.NodeTransformer):
         operands: Sequence[ast.AST] = (),
         keywords: Optional[Dict[str, ast.expr]] = None,
         callee: str = "",
+        block: Optional[Block] = None,
     ) -> ast.Constant:
         self.sites.append(
             Site(
-                self.file, node.lineno, node.col_offset, node.end_lineno, node.end_col_offset,
+                self.file, Line(node.lineno, self.file), node.col_offset,
+                node.end_lineno, node.end_col_offset,
                 self._statement or node.lineno,
                 tuple(self._spell(operand) for operand in operands),
                 {name: self._spell(value) for name, value in (keywords or {}).items()},
                 callee,
+                block,
             )
         )  # fmt: skip
         return ast.copy_location(ast.Constant(len(self.sites) - 1), node)
@@ -258,11 +268,29 @@ class Rewriter(ast.NodeTransformer):
         return out
 
     def visit_For(self, node: ast.For) -> Any:
+        block = block_of(node, self._lines, self._loads)
+        whole = self._site(node, block=block)
+        end = ast.copy_location(ast.Expr(self._hook(node, "after", [whole])), node)
         iterable = self.visit(node.iter)
         names = ast.copy_location(_literal(_names(node.target)), node)
-        node.iter = self._hook(node, "loop", [self._site(node.iter, [iterable]), iterable, names])
+        site = self._site(node.iter, [iterable])
+        node.iter = self._hook(node, "loop", [site, whole, iterable, names])
         node.body, node.orelse = self._body(node.body), self._body(node.orelse)
-        return node
+        return [node, end] if block is not None else node
+
+    def visit_With(self, node: ast.With) -> Any:
+        name = _captured_name(node)
+        if name is None:
+            return self.generic_visit(node)
+        block = block_of_body(node.body, _body_line(node), name, self._lines, self._loads)
+        begin = self._hook(node, "opaque", [self._site(node, block=block)])
+        assert isinstance(begin.args[0], ast.Constant)
+        end = self._hook(
+            node, "after", [ast.copy_location(ast.Constant(begin.args[0].value), node)]
+        )
+        return [
+            ast.copy_location(ast.Expr(begin), node), node, ast.copy_location(ast.Expr(end), node)
+        ]  # fmt: skip
 
     def visit_While(self, node: ast.While) -> Any:
         node.test = self.visit(node.test)
@@ -283,7 +311,11 @@ class Rewriter(ast.NodeTransformer):
         callee = _dotted(func)
         if callee in FRAME_CALLS:
             return self.generic_visit(node)
-        args = [self.visit(item) for item in node.args]
+        args = [
+            # As a function's argument it is used at once: what it reads does not change until then.
+            self.visit_ListComp(item) if isinstance(item, ast.GeneratorExp) else self.visit(item)
+            for item in node.args
+        ]
         keywords = [ast.keyword(item.arg, self.visit(item.value)) for item in node.keywords]
         for new, old in zip(keywords, node.keywords):
             ast.copy_location(new, old)
@@ -371,6 +403,23 @@ class Rewriter(ast.NodeTransformer):
     visit_DictComp = visit_ListComp
 
 
+def _captured_name(node: ast.With) -> Optional[str]:
+    """The name that ``with rw.captured("name"):`` gives; None for any other ``with``."""
+    call = node.items[0].context_expr
+    if len(node.items) > 1 or not isinstance(call, ast.Call) or len(call.args) != 1:
+        return None
+    if _dotted(call.func).rpartition(".")[2] != "captured":
+        return None
+    name = call.args[0]
+    return name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else None
+
+
+def _body_line(node: ast.With) -> int:
+    """The first line below a ``with``: comments belong to what stands there."""
+    head = node.items[0].context_expr
+    return min(int(head.end_lineno or node.lineno) + 1, node.body[0].lineno)
+
+
 def _assign(node: Any, target: ast.expr, value: ast.expr) -> ast.stmt:
     statement = ast.Assign(targets=[target], value=value)
     return ast.fix_missing_locations(ast.copy_location(statement, node))
@@ -422,12 +471,36 @@ def _free_names(node: ast.AST) -> Set[str]:
 
 def rewrite(source: str, file: str, sites: List[Site]) -> ast.Module:
     """The rewritten tree of a module's source; its sites are appended to ``sites``."""
-    tree = ast.parse(source, filename=file)
-    rewriter = Rewriter(file, sites)
+    return rewrite_tree(ast.parse(source, filename=file), file, sites, source)
+
+
+def rewrite_tree(tree: ast.Module, file: str, sites: List[Site], source: str) -> ast.Module:
+    """The same of a module's tree, with its text."""
+    rewriter = Rewriter(file, sites, source, tree)
     docstring = ast.get_docstring(tree, clean=False) is not None
     head = tree.body[:1] if docstring else []
     tree.body = head + rewriter._body(tree.body[len(head) :])
     return ast.fix_missing_locations(tree)
+
+
+class _Named(ast.NodeTransformer):
+    """Has a name stand for the recorder, where compiled code can't be changed."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        """The name, for what stands for the recorder."""
+        if type(node.value) is str and node.value == HOOK:
+            return ast.copy_location(ast.Name(self.name, ast.Load()), node)
+        return node
+
+
+def named(tree: ast.Module, name: str) -> ast.Module:
+    """A rewritten tree that finds the recorder under a name."""
+    found = _Named(name).visit(tree)
+    assert isinstance(found, ast.Module)
+    return ast.fix_missing_locations(found)
 
 
 def link(code: types.CodeType, recorder: Any) -> types.CodeType:

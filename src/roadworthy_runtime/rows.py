@@ -12,6 +12,8 @@ from .trace import Op, Ref
 
 RELATIVE = 1e-9
 """Floats of the same row may differ so much between batches (BLAS sums in another order)."""
+SINGLE = 1e-5
+"""The same for floats of 32 bits."""
 Ids = Any
 """An int64 array, one input row number per row of a value; -1 for rows of another table."""
 
@@ -124,7 +126,11 @@ def _close(a: Any, b: Any) -> bool:
     with np.errstate(invalid="ignore", over="ignore"):
         finite = np.isfinite(a)
         scale = float(np.abs(a[finite]).max()) if finite.any() else 0.0
-        near = np.abs(a - b) <= RELATIVE * np.maximum(np.abs(a), np.abs(b)) + 1e-13 * scale
+        single = min(a.dtype.itemsize, b.dtype.itemsize) <= 4 and {a.dtype.kind, b.dtype.kind} == {
+            "f"
+        }
+        relative, floor = (SINGLE, 1e-6) if single else (RELATIVE, 1e-13)
+        near = np.abs(a - b) <= relative * np.maximum(np.abs(a), np.abs(b)) + floor * scale
         return bool((near | (a == b) | (np.isnan(a) & np.isnan(b))).all())
 
 
@@ -157,6 +163,8 @@ def _same_cell(left: Any, right: Any) -> bool:
 
 def is_opaque(value: Any) -> bool:
     """Whether a value only looks at rows that another value holds (accessors, group objects)."""
+    if kinds.root(value) == "xgboost":
+        return True
     return (kinds.root(value) == "pandas" and kinds.rows_of(value) is None) or (
         type(value).__module__.startswith("pandas.core.groupby")
         or type(value).__module__.startswith("pandas.core.indexing")
@@ -220,3 +228,18 @@ def _by_key(op: Op, operands: List[Tuple[int, Any, Ids]], key: Any) -> Optional[
         return np.atleast_1d(ids[rows if isinstance(rows, slice) else np.asarray(rows)])
     except (IndexError, TypeError, ValueError):
         return None
+
+
+def columns_of(result: Any, taken: Any) -> Any:
+    """None: all columns; a list of them; False where the rows are not a selection."""
+    if kinds.is_frame(result) and kinds.is_frame(taken):
+        names = list(result.columns)
+        if not set(names) <= set(taken.columns):
+            return False
+        if not same(result, taken[names]):
+            return False
+        return None if names == list(taken.columns) else names
+    if kinds.is_series(result) and kinds.is_frame(taken):
+        name = result.name
+        return name if name in taken.columns and same(result, taken[name]) else False
+    return None if same(result, taken) else False

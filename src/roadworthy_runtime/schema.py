@@ -25,9 +25,11 @@ def input_signature(name: str, value: Any, required: List[Any]) -> Dict[str, Any
         out["named"] = value.name is not None
     elif kind == "array":
         out["ndim"] = int(value.ndim)
-        parts = value[:, None] if value.ndim == 1 else value
-        labels = [name] if value.ndim == 1 else ["%s_%d" % (name, i) for i in range(parts.shape[1])]
-        out["columns"] = [column(label, parts[:, i], label) for i, label in enumerate(labels)]
+        if value.ndim == 1:
+            out["columns"] = [column(name, value, name)]
+        else:
+            titles = [(i, "%s_%d" % (name, i)) for i in required]
+            out["columns"] = [column(title, value[:, i], title) for i, title in titles]
     elif kind == "texts":
         out["columns"] = [column(name, list(value), name)]
     else:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Optional
 
-from roadworthy_runtime import support
+from roadworthy_runtime import foreign, support
 from roadworthy_runtime.compare import ADDRESSES, difference, short
 from roadworthy_runtime.plain import NotPlain, encode, in_order
 from roadworthy_runtime.support.state import foreign_types, read_value, skops_io
@@ -48,7 +48,8 @@ def save(
 ) -> dict[str, Any]:
     """Write one value into the ``state`` directory; its entry for the index.
 
-    The entry has name, file, format (json, npy, parquet, skops, pickle), digest (SHA-256), bytes,
+    The entry has name, file, format (json, npy, parquet, skops, pickle or a library's own:
+    safetensors, xgboost, lightgbm, keras), digest (SHA-256), bytes,
     ``summary`` for people, ``requires`` (distributions that reading it needs besides those that
     the value is of) and, for pickles, ``globals`` (``module:name`` of what it refers to).
     ``names`` are the program's globals, in which classes of ``__main__`` are found. Each format is
@@ -64,11 +65,11 @@ def save(
     reason = ""
     for form in _formats(value):
         try:
-            data, details = _FORMATS[form](value, names)
+            data, details = _written(form, value, names)
         except _Unsuited as problem:
             reason = str(problem)
             continue
-        file = f"{name}.{_SUFFIXES[form]}"
+        file = f"{name}.{_SUFFIXES.get(form) or foreign.SUFFIXES[form]}"
         entry: dict[str, Any] = {
             "name": name,
             "file": file,
@@ -138,7 +139,10 @@ def summary(value: Any) -> str:
 def _comes_back(data: bytes, entry: Mapping[str, Any], value: Any, names: Mapping[str, Any]) -> str:
     """Why the value as read differs from the one written; empty if it does not."""
     try:
-        found = difference(value, read_value(data, entry, names))
+        again = read_value(data, entry, names)
+        if entry["format"] in foreign.SUFFIXES:
+            return foreign.same_again(entry["format"], value, again, names)
+        found = difference(value, again)
     except Exception as problem:
         return f"{entry['format']} does not bring it back: {type(problem).__name__}: {problem}"
     return "" if found is None else f"it does not come back equal: {found}"
@@ -149,6 +153,9 @@ def _comes_back(data: bytes, entry: Mapping[str, Any], value: Any, names: Mappin
 
 def _formats(value: Any) -> Iterator[str]:
     """The formats worth trying, the safest and most readable first."""
+    own = foreign.format_of(value)
+    if own is not None:
+        yield own
     numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
     if pandas is not None and isinstance(value, (pandas.DataFrame, pandas.Series)):
         small = isinstance(value, pandas.Series) and len(value) <= _READABLE
@@ -162,6 +169,15 @@ def _formats(value: Any) -> Iterator[str]:
     else:
         yield "json"
     yield "pickle"
+
+
+def _written(form: str, value: Any, names: Mapping[str, Any]) -> _Written:
+    if form in _FORMATS:
+        return _FORMATS[form](value, names)
+    try:
+        return foreign.write(form, value, names)
+    except Exception as problem:  # whatever a library says of what it can't write
+        raise _Unsuited(f"{type(problem).__name__}: {problem}") from problem
 
 
 def _json(value: Any, names: Mapping[str, Any]) -> _Written:

@@ -13,6 +13,7 @@ from roadworthy_runtime.compare import take
 Columns = Mapping[str, Any]
 UNSEEN = "a level that creation never saw"
 _MOST = 60
+_COMPANY = 6
 
 
 class Synthetic(NamedTuple):
@@ -89,17 +90,20 @@ def fresh_keys(columns: Columns, n: int, signature: Mapping[str, Any]) -> list[S
 def _changed(
     kind: str, columns: Columns, n: int, changes: list[dict[str, Any]], what: str
 ) -> Synthetic:
-    """One creation row per change, with that change."""
+    """One creation row per change, with that change, in the company of rows as they were.
+
+    Without company a row that is made to be odd could be the only one that a filter lets pass, and
+    what is learned from a whole request would be learned from it alone.
+    """
     changes = changes if len(changes) <= _MOST else random.Random(2).sample(changes, _MOST)
-    if not n:
-        changes = []
+    changes = [*changes, *[{}] * _COMPANY] if n and changes else []
     rows = [(i * 7919) % n for i in range(len(changes))]
     made = {name: _items(take(values, rows)) for name, values in columns.items()}
     notes = []
     for i, change in enumerate(changes):
         for name, value in change.items():
             made[name][i] = value
-        notes.append(f"{', '.join(change)} {what}")
+        notes.append(f"{', '.join(change)} {what}" if change else "as in creation")
     return Synthetic(kind, made, notes)
 
 

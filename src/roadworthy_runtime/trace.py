@@ -8,6 +8,9 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tu
 Context = Tuple[Tuple[str, int, int, str], ...]
 """Where an operation ran: frames ("call", site, count, function), ("loop", site, turn, value)."""
 
+ONLY = "only"
+"""Kind of a frame around what is of creation only, and of the operation at its end."""
+
 
 class Ref(NamedTuple):
     """An operand that derives from a table of the program."""
@@ -23,6 +26,8 @@ class Const(NamedTuple):
     """The variable it was read from, where it was one."""
     learned: int = 0
     """Line at which an operation on rows last changed it; 0 where none did."""
+    declared: bool = False
+    """Whether the program itself says that it is state."""
 
 
 class Pack(NamedTuple):
@@ -33,11 +38,15 @@ class Pack(NamedTuple):
     keys: Tuple[Any, ...] = ()
 
 
+VIEW = "view"
+"""The name of a subscript that gives columns of an array: changing them changes the array."""
+
+
 class Op:
     """One operation. ``args`` and ``kwargs`` hold Ref, Const and Pack.
 
     ``kind``: call, method, attr, item, setitem, setattr, delitem, binary, unary, inplace, element,
-    comprehension, source.
+    comprehension, source, only.
     """
 
     __slots__ = (
@@ -73,6 +82,15 @@ class Op:
         for operand in (*self.args, *self.kwargs.values()):
             yield from refs(operand)
 
+    def having(
+        self, args: Tuple[Any, ...], result: Optional[int], kwargs: Optional[Dict[str, Any]] = None
+    ) -> Op:
+        """The same operation on other operands."""
+        return Op(
+            self.index, self.kind, self.site, self.context, self.name, args,
+            self.kwargs if kwargs is None else kwargs, result, self.random, self.spelled,
+        )  # fmt: skip
+
     def __repr__(self) -> str:
         return "<%d %s %s(%s) -> %s>" % (
             self.index, self.kind, self.name,
@@ -95,6 +113,13 @@ def refs(operand: Any) -> Iterator[int]:
     elif isinstance(operand, Pack):
         for item in operand.items:
             yield from refs(item)
+
+
+def shows(op: Op) -> bool:
+    """Whether an operation gives another way to its operand's own contents."""
+    if op.kind == "attr":
+        return op.name in ("loc", "iloc", "at", "iat", "values")
+    return op.kind == "item" and op.name == VIEW
 
 
 def first_node(op: Op) -> Optional[int]:
@@ -128,6 +153,15 @@ class Source(NamedTuple):
     """A copy, made when it was bound."""
 
 
+class Fit(NamedTuple):
+    """One ``fit``: its line, the nodes learned from and towards, and the class of what learned."""
+
+    line: int
+    nodes: Tuple[int, ...]
+    towards: Tuple[int, ...]
+    owner: str
+
+
 class Recording(NamedTuple):
     """Everything that one run of a program left behind."""
 
@@ -138,8 +172,8 @@ class Recording(NamedTuple):
     """Name -> (site, node or -1, value weakly held or None), in order of binding."""
     names: Dict[int, List[Tuple[str, int, Context]]]
     """Node -> the names it was bound to, each with site and context."""
-    fits: List[Tuple[int, Tuple[int, ...], Tuple[int, ...]]]
-    """(op site, nodes learned from, nodes learned towards) of each ``fit``."""
+    fits: List[Fit]
+    """Each ``fit``, in order."""
     files: Dict[str, str]
     """Path -> source of each module of the program."""
     calls: Dict[Tuple[Any, ...], Any]

@@ -24,7 +24,7 @@ _MOST = 200
 
 def learned_from(analysis: Analysis) -> List[int]:
     """The nodes that estimators were fitted on."""
-    return [nodes[0] for _, nodes, _ in analysis.recording.fits if nodes]
+    return [fit.nodes[0] for fit in analysis.recording.fits if fit.nodes]
 
 
 def check_training(analysis: Analysis, steps: List[Step]) -> None:
@@ -40,13 +40,21 @@ def check_training(analysis: Analysis, steps: List[Step]) -> None:
         places = analysis.places(ids)
         if places is None or not len(rows) or (rows < 0).any():
             continue
+        runner.rows = rows
         try:
             trace = runner.run(duplicate(fresh(take(analysis.source.value, rows))), until=step)
         except Exception:
             continue
         given = trace.values[now]
         before = take(analysis.full.values[then], places[rows])
+        if kinds.is_array(before) != kinds.is_array(given):
+            before, given = np.asarray(before), np.asarray(given)
         if kinds.rows_of(given) != len(rows) or same(before, given):
+            continue
+        if _predicted(analysis, now) and _predicted(analysis, then):
+            text = "line %d: learned from predictions of models that did not know the rows (out of "
+            text += "fold); answers use those of the models as they were last fitted"
+            analysis.warnings.append(text % analysis.line(step.op))
             continue
         raise Refusal(
             "%s was fitted on rows prepared otherwise than those it answers%s"
@@ -62,17 +70,29 @@ def _pair(analysis: Analysis, step: Step) -> Optional[Tuple[int, int]]:
     op = step.op
     if step.rule.rule != "apply" or op.kind != "method" or len(op.args) < 2:
         return None
+    if op.name.startswith("inverse_"):
+        return None  # takes what fitting would give, not what it takes
     if not isinstance(op.args[0], Const) or not isinstance(op.args[1], Ref):
         return None
-    line = op.args[0].learned
-    fitted = [nodes[0] for where, nodes, _ in analysis.recording.fits if where == line and nodes]
+    line, owner = op.args[0].learned, type(op.args[0].value).__name__
+    fits = [fit for fit in analysis.recording.fits if fit.line == line and fit.owner == owner]
+    fitted = [fit.nodes[0] for fit in fits if fit.nodes]
     now = op.args[1].node
-    if not fitted or fitted[-1] == now:
+    if not fitted or now in fitted:
         return None
     then = fitted[-1]
     if analysis.roles.get(then) != ROW or analysis.roles.get(now) != ROW:
         return None
     return (now, then) if isinstance(analysis.full.ids.get(then), np.ndarray) else None
+
+
+def _predicted(analysis: Analysis, node: int) -> bool:
+    """Whether a value is made of what other estimators predict."""
+    needed = analysis.needed([node])
+    return any(
+        op.index in needed and op.kind == "method" and op.name.startswith(("predict", "decision_"))
+        for op in analysis.recording.ops
+    )
 
 
 def _where(before: Any, given: Any) -> str:

@@ -6,11 +6,11 @@ Runs in a fresh process, from the emitted directory only.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import importlib
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,39 +21,48 @@ from pathlib import Path
 from typing import Any, Optional
 
 from roadworthy_runtime.effects import watching
-from roadworthy_runtime.examination import Check, Examination, check, portable
+from roadworthy_runtime.examination import Check, Examination, check
 from roadworthy_runtime.law import Law
 from roadworthy_runtime.sample import read_sample
+from roadworthy_runtime.trial import try_fast
 
 FORMAT = 1
-_OTHER_PROCESS_SECONDS = 300
 
 
 def main(arguments: Sequence[str]) -> int:
     """Verify a flow directory. Exit code 0 if every check passed, 1 if not."""
     parser = argparse.ArgumentParser(prog="roadworthy_runtime verify")
-    parser.add_argument("directory", type=Path, help="the emitted flow's directory")
+    parser.add_argument("directory", type=Path, nargs="?", help="the emitted flow's directory")
     parser.add_argument("--json", type=Path, help="where to write the findings")
     parser.add_argument(
         "--tolerance", type=float, help="relative, for replay; default: flow.toml's"
     )
-    parser.add_argument("--answers", type=Path, help="only answer the sample and write that here")
     parser.add_argument(
         "--sample", type=Path, help="the recorder's sample.json, read where pyarrow is missing"
     )
+    parser.add_argument(
+        "--wait",
+        action="store_true",
+        help="read two lines of JSON: modules to load now, then what to verify",
+    )
     options = parser.parse_args(list(arguments))
-    directory = options.directory.resolve()
-    for name in ("json", "answers", "sample"):
+    if options.directory is None and not options.wait:
+        parser.error("name the flow's directory")
+    for name in ("directory", "json", "sample"):
         if getattr(options, name) is not None:
             setattr(options, name, getattr(options, name).resolve())
-    _leave(directory)
+    _leave()
     # Threads that wait for one another without working would make single rows slow.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     warnings.simplefilter("ignore")
-    if options.answers is not None:
-        _write_answers(directory, options.answers, options.sample)
-        return 0
-    report = verify(directory, options.tolerance, options.sample)
+    if options.wait:
+        _preload(_line().get("modules", []))
+        asked = _line()
+        if not asked:
+            return 0
+        options.directory = Path(asked["directory"])
+        options.json, options.sample = Path(asked["json"]), Path(asked["sample"])
+    report = verify(options.directory, options.tolerance, options.sample)
     if options.json is not None:
         options.json.write_text(json.dumps(report, indent=1, default=str) + "\n", "utf-8")
     for one in report["checks"]:
@@ -67,12 +76,12 @@ def verify(
 ) -> dict[str, Any]:
     """All checks of the flow in a directory, each a dictionary with a certificate check's fields.
 
-    The report has format, flow, passed, seconds, checks and warnings. Imports the directory's
+    The report has format, flow, passed, seconds, checks, warnings and, where the fast form is to be
+    used, ``fast``: what the release keeps of that choice. Imports the directory's
     module ``flow``: for a process that has not imported another one. ``recorded`` is the
     recorder's ``sample.json``, for environments that can't read ``sample.parquet``.
     """
     began = time.perf_counter()
-    other = _start_other_process(directory, recorded)
     checks: list[Check] = []
     notes: list[str] = []
     try:
@@ -82,7 +91,6 @@ def verify(
     except Exception as problem:
         trace = traceback.format_exc()
         checks.append(check("loads", "The flow loads", f"{problem!r}", False, {"traceback": trace}))
-        other.finish()
         return _report(directory, checks, notes, began)
     checks.append(check("loads", "The flow loads", "it does, with its state and sample", True))
     checks.append(_state(directory))
@@ -91,8 +99,12 @@ def verify(
     examination = Examination(flow, law, sample, declared)
     checks += examination.checks(effects)
     notes += examination.notes
-    checks.append(examination.deterministic(other.finish()))
-    return _report(directory, checks, notes, began)
+    report = _report(directory, checks, notes, began)
+    if report["passed"] and examination.n:
+        trial = try_fast(flow, examination.columns, examination.n)
+        checks.append(trial.check)
+        report.update(fast=trial.choice, seconds=round(time.perf_counter() - began, 3))
+    return report
 
 
 def flow_tolerance(directory: Path) -> float:
@@ -125,22 +137,34 @@ def _state(directory: Path) -> Check:
         for entry in entries
         if hashlib.sha256((folder / entry["file"]).read_bytes()).hexdigest() != entry["digest"]
     ]
-    pickles = [entry["name"] for entry in entries if entry["format"] == "pickle"]
+    pickles = [entry["name"] for entry in entries if "pickle" in entry["format"]]
     measured = f"{len(entries) - len(wrong)} of {len(entries)} values have their digest"
     if pickles:
         measured += f"; pickle: {', '.join(pickles)}"
     return check("state", title, measured, not wrong, {"damaged": wrong, "pickles": pickles})
 
 
-def _leave(directory: Path) -> None:
-    """See to it that nothing but the emitted directory is found: not the program's folder."""
+def _leave() -> None:
+    """See to it that nothing of the folder that this process was started in is found."""
     here = os.path.realpath(os.getcwd())
     own = os.path.realpath(Path(__file__).parent.parent)
     kept = [p for p in sys.path if p and (os.path.realpath(p) != here or here == own)]
     sys.path[:] = kept
     os.chdir(tempfile.gettempdir())
-    sys.path.insert(0, str(directory))
     sys.dont_write_bytecode = True
+
+
+def _line() -> dict[str, Any]:
+    """The next line of standard input; empty at its end."""
+    line = sys.stdin.readline()
+    return json.loads(line) if line.strip() else {}
+
+
+def _preload(modules: Sequence[str]) -> None:
+    """Load libraries while there is no flow yet; what can't be loaded, the flow will tell."""
+    for name in modules:
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
 
 
 def _load(directory: Path) -> Any:
@@ -150,54 +174,3 @@ def _load(directory: Path) -> Any:
     if Path(str(module.__file__)).resolve().parent != directory.resolve():
         raise ImportError(f"another module is called flow: {module.__file__}")
     return module.flow
-
-
-class _Other:
-    """Another process that answers the sample, with other hashes of texts."""
-
-    def __init__(self, process: subprocess.Popen[bytes], answers: Path) -> None:
-        self.process, self.answers = process, answers
-
-    def finish(self) -> tuple[Optional[dict[str, Any]], str]:
-        """What it answered, or why it did not."""
-        try:
-            _, error = self.process.communicate(timeout=_OTHER_PROCESS_SECONDS)
-            if self.process.returncode:
-                return None, (error.decode("utf-8", "replace").strip().splitlines() or [""])[-1]
-            return json.loads(self.answers.read_text("utf-8")), ""
-        except (subprocess.TimeoutExpired, OSError, ValueError) as problem:
-            self.process.kill()
-            self.process.wait()
-            return None, str(problem)
-        finally:
-            self.answers.unlink(missing_ok=True)
-
-
-def _start_other_process(directory: Path, recorded: Optional[Path]) -> _Other:
-    handle, name = tempfile.mkstemp(prefix="rw-answers-", suffix=".json")
-    os.close(handle)
-    package = str(Path(__file__).resolve().parent.parent)
-    path = os.pathsep.join(p for p in (package, os.environ.get("PYTHONPATH", "")) if p)
-    command = [sys.executable, "-m", "roadworthy_runtime.verify", str(directory), "--answers", name]
-    if recorded is not None:
-        command += ["--sample", str(recorded)]
-    process = subprocess.Popen(
-        command,
-        env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "4242"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        cwd=tempfile.gettempdir(),
-    )
-    return _Other(process, Path(name))
-
-
-def _write_answers(directory: Path, to: Path, recorded: Optional[Path]) -> None:
-    flow = _load(directory)
-    sample = read_sample(directory, flow.signature, recorded)
-    asked = Law(flow).ask(sample.columns, sample.n)
-    to.write_text(json.dumps(portable(asked)), "utf-8")
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

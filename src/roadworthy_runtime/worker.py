@@ -10,6 +10,7 @@ import argparse
 import gc
 import importlib
 import importlib.metadata
+import json
 import os
 import re
 import selectors
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from roadworthy_runtime import frames
-from roadworthy_runtime.answering import Part, answer_rows, encode_answers, to_sequence
+from roadworthy_runtime.chosen import choose
 from roadworthy_runtime.golden import GoldenDiffers, check_golden
 from roadworthy_runtime.limits import die_with_parent, limit_memory, nobody_holds
 
@@ -46,12 +47,14 @@ def main(arguments: list[str]) -> int:
     if os.getpid() != os.getpgrp():
         os.setpgid(0, 0)
     if options.lease:
-        _watch_lease(Path(options.lease), options.lease_seconds)
+        watch_lease(Path(options.lease), options.lease_seconds)
     else:
-        die_with_parent()
+        die_with_parent(options.parent or os.getppid())
     try:
-        worker = Worker(Path(options.flow).resolve(), options.release)
-        worker.warm_up(Path(options.golden) if options.golden else None)
+        told = Path(options.socket + ".form")
+        worker = Worker(Path(options.flow).resolve(), options.release, told)
+        worker.golden = Path(options.golden) if options.golden else None
+        worker.warm_up(worker.golden)
     except Unfit as reason:
         print(f"can't serve: {reason}", file=sys.stderr, flush=True)
         return UNFIT
@@ -65,23 +68,68 @@ def main(arguments: list[str]) -> int:
 
 
 class Worker:
-    """A loaded flow that answers frames. Raises Unfit where it can't be loaded."""
+    """A loaded flow that answers frames. Raises Unfit where it can't be loaded.
 
-    def __init__(self, directory: Path, release: str = "") -> None:
+    ``told`` is a file that says which form answers: whoever looks after the worker reads it.
+    """
+
+    golden: Optional[Path] = None
+
+    def __init__(self, directory: Path, release: str = "", told: Optional[Path] = None) -> None:
         self.directory = directory
         self.release = release
         check_requirements(directory)
         self.flow = load_flow(directory)
-        self._types = output_types(self.flow.signature)
+        self.chosen = choose(self.flow, directory)
+        self.told = told
 
     def warm_up(self, golden: Optional[Path]) -> None:
-        """Answer the golden request and compare. Raises Unfit on a difference."""
-        if golden is None:
+        """Answer the golden request by both forms and compare. Raises Unfit on a difference.
+
+        A fast form that doesn't repeat it is turned off; the flow itself has to.
+        """
+        if golden is not None:
+            try:
+                self._golden(golden)
+            except (GoldenDiffers, OSError, frames.FrameError) as error:
+                raise Unfit(f"the golden request of {self.directory.name}: {error}") from None
+        if self.told is not None:
+            self._tell(self.told)
+
+    def look(self) -> None:
+        """Ask both forms for rows that were kept; a difference turns the fast form off."""
+        if self.chosen.look() and self.told is not None:
+            self._tell(self.told)
+
+    def _golden(self, path: Path) -> None:
+        fast, self.chosen.fast = self.chosen.fast, None
+        check_golden(self.reply, path)
+        if fast is None:
             return
+        self.chosen.fast = fast
         try:
-            check_golden(self.reply, golden)
-        except (GoldenDiffers, OSError, frames.FrameError) as error:
-            raise Unfit(f"the golden request of {self.directory.name}: {error}") from None
+            check_golden(self.reply, path)
+        except (GoldenDiffers, frames.FrameError) as error:
+            self.chosen.turn_off(f"the golden request: {error}")
+            return
+        request = next(iter(frames.Assembler().feed(path.read_bytes())))
+        fast.measure(request.columns, request.n, time.perf_counter)
+
+    def _tell(self, path: Path) -> None:
+        """Say which form answers, and why the fast one doesn't where it should."""
+        if self.chosen.off:
+            print(f"the fast form is off: {self.chosen.off}", file=sys.stderr, flush=True)
+        fresh = path.with_name(path.name + ".new")
+        fresh.write_text(json.dumps({"form": self.chosen.name, "off": self.chosen.off}), "utf-8")
+        fresh.replace(path)
+
+    def problem(self) -> str:
+        """Why the golden request is not answered any more as it was; '' where it is."""
+        try:
+            self.warm_up(self.golden)
+        except Unfit as reason:
+            return str(reason)
+        return ""
 
     def reply(self, frame: frames.Frame) -> bytes:
         """The frame that answers ``frame``; a kind that isn't known is answered by an error."""
@@ -90,22 +138,15 @@ class Worker:
         if frame.kind == "hello":
             meta = {"release": self.release, "pid": os.getpid(), "python": sys.version.split()[0]}
             return frames.encode("hello", frame.id, meta=meta)
+        if frame.kind == "check":
+            return frames.encode("checked", frame.id, meta={"problem": self.problem()})
         reason = f"frames of kind {frame.kind!r} are not known here"
         return frames.encode("error", frame.id, meta={"message": reason})
 
     def _predict(self, frame: frames.Frame) -> bytes:
-        clock = time.perf_counter
-        begin = clock()
-        columns = {name: to_sequence(column) for name, column in frame.columns.items()}
-        decoded = clock()
-        parts: list[Part] = answer_rows(self.flow, columns, frame.n, self.directory)
-        answered = clock()
-        outputs, meta = encode_answers(parts, self._types, frame.n)
-        meta["times"] = {
-            "decode": _micros(decoded - begin),
-            "flow": _micros(answered - decoded),
-            "encode": _micros(clock() - answered),
-        }
+        begin = time.perf_counter()
+        outputs, meta = self.chosen.answer(frame.columns, frame.n)
+        meta["times"] = {"flow": int((time.perf_counter() - begin) * 1e6)}
         return frames.encode("answers", frame.id, frame.n, outputs, meta)
 
 
@@ -150,7 +191,10 @@ class Server:
     def run(self) -> None:
         """Answer until stopped; what was read before is answered first."""
         while not self._stopping:
-            for key, _ in self._selector.select():
+            ready = self._selector.select(0 if self._worker.chosen.due else None)
+            if not ready:
+                self._worker.look()  # nobody waits for an answer now
+            for key, _ in ready:
                 if key.fileobj is self._listener:
                     self._accept()
                 elif key.fileobj is self._woken:
@@ -230,20 +274,7 @@ def load_flow(directory: Path) -> Any:
     return flow
 
 
-def output_types(signature: dict[str, Any]) -> dict[tuple[str, str], str]:
-    """The type of each output's columns, by output and column."""
-    return {
-        (output["name"], column["name"]): column["type"]
-        for output in signature["outputs"]
-        for column in output["columns"]
-    }
-
-
-def _micros(seconds: float) -> int:
-    return int(seconds * 1e6)
-
-
-def _watch_lease(path: Path, seconds: float) -> None:
+def watch_lease(path: Path, seconds: float) -> None:
     """End this process once nobody has held the lock on ``path`` for ``seconds``."""
 
     def watch() -> None:
@@ -268,6 +299,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--release", default="", help="the release's name, reported to callers")
     parser.add_argument("--golden", help="frames of the golden request and its answers")
     parser.add_argument("--memory", type=int, help="limit in bytes on what it may allocate")
+    parser.add_argument("--parent", type=int, help="the pid of the process that it ends with")
     parser.add_argument("--lease", help="a file whose lock is held by whoever looks after this")
     parser.add_argument("--lease-seconds", type=float, default=60.0)
     return parser.parse_args(arguments)

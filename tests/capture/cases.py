@@ -2,90 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-
-import numpy as np
 import pandas as pd
-from tests.capture import oracles, rows
-
-PROGRAMS = Path(__file__).parent / "programs"
-Oracle = Callable[[Any, Any], Any]
-
-
-def as_it_is(table: Any) -> Any:
-    """A table that is the input's own kind of object already."""
-    return table
-
-
-@dataclass(frozen=True)
-class Case:
-    """One program with its oracle.
-
-    ``needed`` are the columns that production needs; ``output`` is an expression of the plain
-    program's names that has its answers, ``answered`` one that has their row labels (all rows
-    where empty). ``rejected`` are new rows (from 0) that the flow rejects, with the program's line;
-    ``failing`` are new rows for which the program's own steps raise.
-    """
-
-    program: str
-    table: str
-    oracle: Oracle
-    needed: str
-    input: str | None = "df"
-    outputs: tuple[str, ...] = ("scores",)
-    output: str = ""
-    answered: str = ""
-    arguments: tuple[str, ...] = ()
-    rejected: dict[int, int | None] = field(default_factory=dict)
-    failing: tuple[int, ...] = ()
-    new: Callable[[], Any] | None = None
-    raw: Callable[[], Any] | None = None
-    wrap: Callable[[Any], Any] = as_it_is
-    """From the creation table or new rows to the input's own kind of object."""
-
-    @property
-    def path(self) -> Path:
-        """The program's file."""
-        return PROGRAMS / f"{self.program}.py"
-
-    @property
-    def expression(self) -> str:
-        """What the plain program's answers are, as one expression."""
-        return self.output or "{" + ", ".join(f"{o!r}: {o}" for o in self.outputs) + "}"
-
-    def creation(self) -> Any:
-        """The creation table as the program read it."""
-        if self.raw is not None:
-            return self.raw()
-        return pd.read_csv(PROGRAMS / f"{self.table}.csv")
-
-    def fresh(self) -> Any:
-        """The new rows that this program can answer."""
-        table = (self.new or getattr(rows, self.table))()
-        keep = [place for place in range(len(table)) if place not in self.failing]
-        return table.iloc[keep].reset_index(drop=True) if self.failing else table
+from tests.capture import cases_of_libraries, cases_of_rows, oracles, rows
+from tests.capture.case import Case
+from tests.capture.whole import bunches, flights, surveys
 
 
 def _flowers() -> pd.DataFrame:
     from sklearn.datasets import load_iris
 
     return load_iris(as_frame=True).frame
-
-
-def _numbers() -> np.ndarray:
-    return np.genfromtxt(PROGRAMS / "houses.csv", delimiter=",", skip_header=1)
-
-
-def _number_rows() -> np.ndarray:
-    return rows.houses()[["area", "rooms", "year", "lot"]].to_numpy(dtype=float)
-
-
-def _records() -> list[dict[str, Any]]:
-    table = pd.read_csv(PROGRAMS / "orders.csv")[["amount", "items", "channel", "returned"]]
-    return [dict(zip(table.columns, row, strict=True)) for row in table.itertuples(index=False)]
 
 
 CASES = [
@@ -203,7 +129,7 @@ CASES = [
         "nothing_named",
         "",
         oracles.nothing_named,
-        " ".join(rows.flowers().columns),
+        tuple(rows.flowers().columns),
         input=None,
         outputs=(),
         output="predicted",
@@ -228,4 +154,9 @@ CASES = [
         answered="pd.read_csv(Path(__file__).with_name('houses.csv')).dropna(subset=['price'])"
         ".sort_values('price', ascending=False).sample(frac=1, random_state=4).index[half:]",
     ),
+    *cases_of_libraries.CASES,
+    *cases_of_rows.CASES,
+    *bunches.CASES,
+    *flights.CASES,
+    *surveys.CASES,
 ]

@@ -299,7 +299,7 @@ def dates_and_words(raw: Table, new: Table) -> np.ndarray:
         at = pd.Timestamp(row.placed)
         return [
             at.month,
-            at.dayofweek,
+            at.weekday(),
             at.hour >= 22 or at.hour < 6,
             math.floor((at - first).total_seconds() / 86400),
             int(row.code[3:]),

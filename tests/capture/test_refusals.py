@@ -37,6 +37,9 @@ model = LinearRegression().fit(X, df["y"])
 scores = model.predict(X)
 """
 
+# The first test of a program waits until it was captured, run and asked.
+pytestmark = pytest.mark.timeout(900)
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -91,6 +94,23 @@ LAW = (
         'df["noise"] = df["x"] + np.random.normal(size=len(df))',
         error=CaptureError,
         words=("random",),
+    ),
+    between(
+        "values from elsewhere",
+        'df["luck"] = rng.normal(size=120)',
+        error=LawBroken,
+        words=("column luck", "the input's rows"),
+    ),
+    between(
+        "running total in a loop",
+        "total, so_far = 0, []",
+        'for w in df["w"]:',
+        "    total += w",
+        "    so_far.append(total)",
+        'df["so_far"] = so_far',
+        error=LawBroken,
+        words=("loop", "other rows"),
+        line=10,
     ),
     between(
         "known by group of one",
@@ -188,6 +208,18 @@ OUTPUTS = (
         CaptureError,
         12,
         ("answer", "does not depend on the input"),
+        outputs=("answer",),
+    ),
+    Refusal(
+        "an array that nothing leads to is no input of itself",
+        "from sklearn.neighbors import KNeighborsClassifier\n"
+        "x = [(i, i % 7) for i in range(40)]\n"
+        "model = KNeighborsClassifier(3).fit(x, [i % 2 for i in range(40)])\n"
+        "answer = model.predict(x)\n",
+        CaptureError,
+        None,
+        ("no table", "--input"),
+        input=None,
         outputs=("answer",),
     ),
     Refusal(

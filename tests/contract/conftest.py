@@ -11,7 +11,7 @@ import pytest
 from roadworthy.storage.blobs import Blobs, open_blobs
 from roadworthy.storage.metadata import Database
 from roadworthy.storage.opening import open_database
-from roadworthy.testing.servers import postgres_database, s3_server
+from roadworthy.testing.servers import azure_server, postgres_database, s3_server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -33,6 +33,19 @@ def s3() -> Iterator[Mapping[str, str]]:
     """One S3-compatible server for the whole session."""
     with s3_server() as options:
         yield options
+
+
+@pytest.fixture(scope="session")
+def azure() -> Iterator[Mapping[str, str]]:
+    """One Azure emulator for the whole session."""
+    with azure_server() as options:
+        yield options
+
+
+@pytest.fixture
+def azure_blobs(azure: Mapping[str, str]) -> Blobs:
+    """An empty folder of a container of that emulator."""
+    return open_blobs(f"az://tests/{secrets.token_hex(6)}", azure)
 
 
 @pytest.fixture

@@ -22,6 +22,15 @@ class TestDirectory(BlobContract):
         return open_blobs(f"file://{tmp_path_factory.mktemp('store') / 'blobs'}")
 
 
+class TestAzure(BlobContract):
+    """On Azurite."""
+
+    @pytest.fixture
+    def blobs(self, azure_blobs: Blobs) -> Blobs:
+        """A folder that is not there yet."""
+        return azure_blobs
+
+
 class TestS3(BlobContract):
     """On SeaweedFS."""
 

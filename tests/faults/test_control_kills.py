@@ -24,7 +24,7 @@ from roadworthy.operations.processes import lives
 from roadworthy.testing.hosts import wait_until
 from roadworthy.testing.systems import System
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.fault("1")]
 STEPS = ("record", "start", "certify", "switch", "route")
 
 
@@ -136,6 +136,7 @@ def test_an_agent_killed_while_deploying_loses_no_request(system: System, step: 
     assert (system.live() != before) == (ended is not None)
 
 
+@pytest.mark.fault("4b")
 def test_a_killed_gateway_is_back_with_the_same_release(system: System) -> None:
     live = system.live()
     old = system.gateway_pid()
@@ -154,6 +155,7 @@ def test_a_killed_gateway_is_back_with_the_same_release(system: System) -> None:
     settled(system)
 
 
+@pytest.mark.fault("8")
 def test_a_killed_worker_is_replaced_and_others_answer(system: System) -> None:
     live = f"tiny@{system.live()}"
     (pid,) = system.pids(live)

@@ -19,7 +19,7 @@ from roadworthy.testing.hosts import wait_until
 from roadworthy.testing.servers import postgres_database
 from roadworthy.testing.systems import System
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.fault("4")]
 
 
 class Wire:

@@ -12,6 +12,8 @@ from roadworthy.serving.options import Limits
 from roadworthy.testing.flows import SIGNATURE
 from roadworthy.testing.hosts import Host
 
+pytestmark = pytest.mark.fault("12 13")
+
 ROW = {"a": 1.5, "b": 2, "kind": "fine"}
 LIMITS = Limits(body_bytes=100_000, rows=50, body_seconds=1.0)
 LEVELS = {**SIGNATURE, "columns": [dict(column) for column in SIGNATURE["columns"]]}
@@ -142,6 +144,7 @@ def test_the_gateway_is_well_after_all_this(client):
     assert send(client, json.dumps(ROW).encode()).is_success
 
 
+@pytest.mark.fault("11")
 def test_a_full_queue_refuses_at_once_with_retry_after():
     import threading
 

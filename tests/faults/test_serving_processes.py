@@ -15,6 +15,8 @@ from roadworthy.serving.options import Limits
 from roadworthy.testing.hosts import Host, wait_until
 from roadworthy_runtime import frames
 
+pytestmark = pytest.mark.fault("8")
+
 ROW = {"a": 1.5, "b": 2, "kind": "fine"}
 
 
@@ -37,6 +39,7 @@ def replaced(host: Host, release: str, old: list[int]) -> list[int]:
     )
 
 
+@pytest.mark.fault("4b")
 def test_a_killed_gateway_is_back_with_the_same_releases_and_refuses_nobody(host):
     before = host.status().gateway_pid
     with host.client() as client:
@@ -64,6 +67,7 @@ def test_a_worker_that_dies_takes_only_the_guilty_request_along(host, kind):
     assert [w.restarts for w in host.status().workers if w.release == "tiny@1"] >= [1]
 
 
+@pytest.mark.fault("8 9")
 def test_requests_in_a_batch_with_a_killer_are_answered_by_the_next_worker(host):
     results: dict[int, int] = {}
 
@@ -95,6 +99,33 @@ def test_an_endless_loop_is_killed_at_its_limit_and_replaced():
             assert time.monotonic() - began < 4
             replaced(host, "tiny@1", old)
             assert ask(client).is_success
+
+
+def test_a_worker_blocked_in_c_is_killed_at_its_limit_and_replaced():
+    with Host(limits=Limits(deadline_seconds=8.0)) as host:
+        spec = msgspec.structs.replace(host.add_flow(1), batch_seconds=0.5)
+        host.follow(1, spec)
+        host.applied()
+        old = host.workers("tiny@1")
+        with host.client() as client:
+            answer = ask(client, "blocked")
+            assert answer.status_code == 500
+            assert "took longer than 0.5 s" in answer.json()["detail"]
+            replaced(host, "tiny@1", old)
+            assert ask(client).is_success
+
+
+def test_a_worker_that_fails_whatever_it_is_asked_is_replaced(host):
+    old, other = host.workers("tiny@1"), host.workers("tiny@2")
+    with host.client() as client:
+        assert ask(client, "raise").status_code == 500
+        for _ in range(7):  # it is the rows that fail: the worker stays
+            assert ask(client, "raise").status_code == 500
+        assert host.workers("tiny@1") == old
+        assert ask(client, "break").status_code == 500
+        wait_until(lambda: ask(client).is_success, what="a worker that answers")
+    replaced(host, "tiny@1", old)
+    assert host.workers("tiny@2") == other
 
 
 def test_a_request_gets_its_error_within_its_own_deadline(host):
@@ -162,6 +193,7 @@ def test_a_worker_that_exits_at_start_is_given_up_with_its_last_words(host):
         assert ask(client).is_success
 
 
+@pytest.mark.fault("9")
 def test_a_poisonous_row_gets_its_own_error_and_the_others_their_answers(host):
     results: dict[int, tuple[int, dict]] = {}
 
@@ -235,6 +267,7 @@ def test_what_nobody_looks_after_ends_by_itself():
             wait_until(lambda pid=pid: gone(pid), what=f"the end of {pid}")
 
 
+@pytest.mark.fault("4")
 def test_an_agent_goes_on_and_starts_again_without_a_control_plane(host):
     (host.directory / "away").touch()
     old = host.workers("tiny@1")

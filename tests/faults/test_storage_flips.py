@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,17 +14,11 @@ from roadworthy.registry.materialise import damaged_files
 from roadworthy.storage.directory import DirectoryBlobs
 from roadworthy.storage.disk import unsynced_disk
 from roadworthy.storage.metadata import Database
-from roadworthy.storage.opening import open_database
 from roadworthy.testing.values import a_draft, a_run, ticking_clock
 
+pytestmark = pytest.mark.fault("3")
+
 FLIPS = 1000
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(f"sqlite:///{tmp_path / 'roadworthy.db'}")
-    yield database
-    database.close()
 
 
 @pytest.fixture

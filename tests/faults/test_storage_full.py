@@ -15,15 +15,9 @@ from roadworthy.registry import Registry
 from roadworthy.storage.directory import DirectoryBlobs
 from roadworthy.storage.disk import PARTIAL, Disk
 from roadworthy.storage.metadata import Database
-from roadworthy.storage.opening import open_database
 from roadworthy.testing.values import a_draft, a_run, ticking_clock
 
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = open_database(f"sqlite:///{tmp_path / 'roadworthy.db'}")
-    yield database
-    database.close()
+pytestmark = pytest.mark.fault("2")
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ from roadworthy.testing.killing import opened
 from roadworthy.testing.servers import postgres_database
 from roadworthy.testing.values import a_draft, a_run
 
+pytestmark = pytest.mark.fault("24")
+
 NEXT = '''"""A later form: a column more, filled from what is there."""
 import os, signal
 from alembic import op
@@ -98,6 +100,7 @@ def test_this_version_refuses_it_then_and_the_backup_brings_it_back(
 def test_a_migration_that_fails_changes_nothing(home: Path, tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         upgrade(home, later(tmp_path, then="1 / 0"))
+    assert list((home / "backups").iterdir()) == []
     with opened(home) as registry:
         assert registry.release("flight-delay").number == 1
 

@@ -13,6 +13,8 @@ from roadworthy.errors import Damaged, StorageError, Unavailable
 from roadworthy.storage.digests import digest_of
 from roadworthy.storage.objects import ObjectBlobs, open_object_store
 
+pytestmark = pytest.mark.fault("6")
+
 CONTENT = b"what was put"
 NAME = digest_of(CONTENT)
 

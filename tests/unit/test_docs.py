@@ -33,7 +33,13 @@ def test_commands_and_their_options_exist(page):
         if found:
             name, rest = found.groups()
             assert name in cli.COMMANDS, f"{page.name}: roadworthy {name}"
-            known = {option for each in cli.command(name).params for option in each.opts}
+            command = cli.command(name)
+            for word in rest.split():  # a group: the next word is its command
+                if not hasattr(command, "commands"):
+                    break
+                assert word in command.commands or not word.islower(), f"{page.name}: {name} {word}"
+                command = command.commands.get(word, command)
+            known = {option for each in command.params for option in each.opts}
             options = set(re.findall(r"(?<!\S)--[a-z-]+", rest)) - {"--help"}
             assert options <= known, f"{page.name}: roadworthy {name}{rest}"
 

@@ -16,9 +16,14 @@ PUBLIC = [
     "Client",
     "RoadworthyError",
     "__version__",
+    "captured",
+    "creation_only",
+    "dataset",
     "deploy",
+    "learned",
     "log_metric",
     "param",
+    "row_wise",
 ]
 
 

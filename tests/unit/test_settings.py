@@ -8,6 +8,7 @@ import pytest
 
 from roadworthy.errors import SettingsError
 from roadworthy.settings import load_settings
+from roadworthy.wiring import child_environment
 
 
 def write(folder: Path, text: str) -> Path:
@@ -134,3 +135,50 @@ def test_a_service_takes_its_options(tmp_path: Path) -> None:
     settings = load_settings(tmp_path, {})
     assert settings.blobs_url == "s3://bucket/x"
     assert settings.blob_options == {"endpoint": "http://127.0.0.1:1"}
+
+
+def test_a_started_part_reads_the_same_blob_options(tmp_path: Path) -> None:
+    write(tmp_path, '[blob_options]\nregion = "x"\n[workers]\nthreads = 3\n')
+    given = load_settings(tmp_path, {"HOME": "/nowhere"})
+    told = child_environment(given, {})
+    read = load_settings(tmp_path / "elsewhere", told)
+    assert (read.blob_options, read.workers) == ({"region": "x"}, given.workers)
+    with pytest.raises(SettingsError, match="ROADWORTHY_BLOB_OPTIONS is not JSON") as caught:
+        load_settings(tmp_path, {"ROADWORTHY_BLOB_OPTIONS": "secret"})
+    assert "secret" not in str(caught.value)
+    with pytest.raises(SettingsError, match="1 or more"):
+        load_settings(tmp_path, {"ROADWORTHY_WORKERS_THREADS": "0"})
+
+
+def test_lists_and_tables_come_from_the_file_and_as_json_from_the_environment(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, '[log]\nredact = ["name"]\n[gateway.models]\nflight-delay = 8410\n')
+    environ = {"ROADWORTHY_LOG_SAMPLES": '{"flight-delay": 0.1}'}
+    settings = load_settings(tmp_path, environ)
+    assert settings.log.redact == ["name"]
+    assert settings.log.samples == {"flight-delay": 0.1}
+    assert settings.gateway.models == {"flight-delay": 8410}
+    passed_on = child_environment(settings, {})
+    assert load_settings(tmp_path / "elsewhere", passed_on).gateway == settings.gateway
+    assert load_settings(tmp_path / "elsewhere", passed_on).log == settings.log
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ("[gateway]\nprocesses = 0", "between 1 and 64"),
+        ("[gateway.models]\na = 70000", "a port is between"),
+        ("[gateway.models]\na = 1\nb = 1", "same port"),
+        ("[log]\nsample = 1.5", "between 0 and 1"),
+        ("[log.samples]\na = -1.0", "between 0 and 1"),
+        ("[log]\nretention_days = -1.0", "0 or more"),
+        ('[log]\nredact = "name"', "redact"),
+    ],
+)
+def test_gateway_and_log_settings_that_can_not_be_are_refused(
+    tmp_path: Path, toml: str, said: str
+) -> None:
+    write(tmp_path, toml)
+    with pytest.raises(SettingsError, match=said):
+        load_settings(tmp_path, {})

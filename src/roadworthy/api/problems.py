@@ -23,10 +23,12 @@ STATUS_BY_CODE: dict[str, int] = {
     "verification": 422,
     "environment": 424,
     "invalid-rows": 422,
+    "schema-broken": 422,
     "worker-failed": 502,
     "unavailable": 503,
     "storage": 500,
     "damaged": 500,
+    "erased": 410,
     "newer-format": 500,
     "not-allowed": 403,
 }

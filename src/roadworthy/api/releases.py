@@ -23,6 +23,12 @@ class NotesBody(Document):
     notes: str
 
 
+class QuarantineBody(Document):
+    """Why a release is in quarantine; empty: it is not."""
+
+    reason: str
+
+
 @router.get("/models")
 def models(request: Request) -> Response:
     """All models."""
@@ -88,6 +94,17 @@ async def set_notes(request: Request, name: str) -> Response:
     body = await read_json(request, NotesBody)
     registry = context_of(request).registry
     return answer(await run_in_threadpool(registry.set_notes, name, body.notes))
+
+
+@router.put("/releases/{name}/quarantine")
+async def quarantine(request: Request, name: str) -> Response:
+    """Keep a release from being deployed again, with the reason; an empty reason lifts it."""
+    body = await read_json(request, QuarantineBody)
+    context = context_of(request)
+    registry = context.registry
+    if not body.reason.strip():
+        return answer(await run_in_threadpool(registry.lift, name))
+    return answer(await run_in_threadpool(registry.quarantine, name, body.reason))
 
 
 def _line(registry: Registry, release: Release) -> dict[str, object]:

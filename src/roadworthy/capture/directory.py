@@ -42,7 +42,7 @@ def write_directory(
         "flow": name,
         "python": result["python"],
         "program": PurePath(plan["program"]).name,
-        "tolerance": 0.0,
+        "tolerance": plan["tolerance"],
         "signature": plan["signature"],
         "lines": _provenance(plan),
     }
@@ -51,6 +51,28 @@ def write_directory(
     lines = requirements(text, plan, result)
     (target / "requirements.txt").write_text("".join(f"{line}\n" for line in lines), "utf-8")
     (target / "README.md").write_text(_readme(plan, name), encoding="utf-8")
+
+
+def add_fast_form(directory: Path, bundle: Path, choice: dict[str, Any]) -> None:
+    """Put the fast form beside the flow, with the choice that was made for it."""
+    target = directory / "flow_fast"
+    shutil.copytree(
+        bundle / "roadworthy_runtime" / "fast",
+        target,
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    text = json.dumps(choice, indent=1, sort_keys=True) + "\n"
+    (target / "fast.json").write_text(text, encoding="utf-8")
+    with (directory / "README.md").open("a", encoding="utf-8") as readme:
+        readme.write(_FAST)
+
+
+_FAST = """
+## The fast form
+`flow_fast/` answers the same rows without building tables; it was compared with the flow before
+it was put here, and a worker uses it. It follows `steps` anew each time it is loaded: after a
+change of `flow.py` compare again, or delete the folder; nothing else needs it.
+"""
 
 
 def requirements(text: str, plan: dict[str, Any], result: dict[str, Any]) -> list[str]:
@@ -64,7 +86,8 @@ def requirements(text: str, plan: dict[str, Any], result: dict[str, Any]) -> lis
     for package in result["packages"]:
         names = {package["name"].lower().replace("-", "_"), *package["modules"]}
         if names & (roots | {_DISTRIBUTIONS.get(root, root).replace("-", "_") for root in roots}):
-            found.append(f"{package['name']}=={package['version']}")
+            # A local version (2.13.0+cpu) is one build of what an index has.
+            found.append(f"{package['name']}=={package['version'].partition('+')[0]}")
     return sorted(found, key=str.lower)
 
 
@@ -155,4 +178,6 @@ answers that the program computed (`answer:…`): after a change, compare.
 
 
 def _learned_at(entry: dict[str, Any], program: str) -> str:
-    return f"{program}, line {entry['line']}" if entry.get("line") else "a constant"
+    if not entry.get("line"):
+        return "a constant"
+    return f"{PurePath(entry.get('in') or program).name}, line {entry['line']}"

@@ -109,6 +109,15 @@ def assign(target: ast.expr, value: ast.expr) -> ast.Assign:
     return ast.Assign(stored.targets, value)
 
 
+def augmented(value: ast.BinOp) -> ast.AugAssign:
+    """``x += y`` for ``x + y``."""
+    stored = ast.parse(ast.unparse(value.left) + " = 0").body[0]
+    assert isinstance(stored, ast.Assign)
+    target = stored.targets[0]
+    assert isinstance(target, (ast.Name, ast.Attribute, ast.Subscript))
+    return ast.AugAssign(target, value.op, value.right)
+
+
 class Renamed(ast.NodeTransformer):
     """Replaces names by expressions."""
 

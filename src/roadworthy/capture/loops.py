@@ -8,17 +8,18 @@ from typing import Any
 from roadworthy.capture.emit import Statement
 from roadworthy.capture.expressions import name, parsed
 
-Loops = dict[int, tuple[str, int]]
-"""Number of a loop's site -> its variable and its line."""
+Loops = dict[int, tuple[str, int, str]]
+"""Number of a loop's site -> its variable, its line, and the name of what it goes over."""
+Constants = dict[str, str]
 
 
-def rolled(statements: list[Statement], targets: Loops) -> list[Statement]:
+def rolled(statements: list[Statement], targets: Loops, constants: Constants) -> list[Statement]:
     """The statements, with loops where turns differ only in the loop's variable and in state."""
     out: list[Statement] = []
     place = 0
     while place < len(statements):
         loop = _loop_at(statements, place)
-        made = _roll(loop, targets) if loop is not None else None
+        made = _roll(loop, targets, constants) if loop is not None else None
         if loop is None or made is None:
             out.append(statements[place])
             place += 1
@@ -50,11 +51,13 @@ def _loop_at(statements: list[Statement], place: int) -> list[list[Statement]] |
     return list(turns.values()) if len(turns) > 1 else None
 
 
-def _roll(turns: list[list[Statement]], targets: Loops) -> list[Statement] | None:
+def _roll(
+    turns: list[list[Statement]], targets: Loops, constants: Constants
+) -> list[Statement] | None:
     frames = [turn[0].context[-1] for turn in turns]
     labels = [frame[3] for frame in frames]
     first = turns[0][0]
-    variable, line = targets.get(frames[0][1], ("", 0))
+    variable, line, over = targets.get(frames[0][1], ("", 0, ""))
     if not variable or "" in labels or len(set(labels)) != len(labels):
         return None
     if len({len(turn) for turn in turns}) != 1:
@@ -69,7 +72,9 @@ def _roll(turns: list[list[Statement]], targets: Loops) -> list[Statement] | Non
         if not isinstance(merged, ast.stmt):
             return None
         body.append(merged)
-    loop = ast.For(ast.Name(variable, ast.Store()), parsed(repr(values)), body, [], None)
+    known = constants.get(over) == repr(values)
+    turned = name(over) if known else parsed(repr(values))
+    loop = ast.For(ast.Name(variable, ast.Store()), turned, body, [], None)
     made: list[ast.stmt] = []
     for names, table in tables.items():
         pairs = ", ".join(

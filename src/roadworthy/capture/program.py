@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import hashlib
 import json
 import os
+import select
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from roadworthy.capture.directory import write_directory
+from roadworthy.capture.directory import add_fast_form, write_directory
 from roadworthy.capture.failing import cure_of, program_line
+from roadworthy.capture.notebook import Notebook, read_notebook
 from roadworthy.capture.report import make_report
+from roadworthy.capture.verifying import (
+    Verifier,
+    ending,
+    interpreter_missing,
+    recorder_environment,
+    runtime_command,
+)
 from roadworthy.core.capture import CaptureReport
 from roadworthy.core.certificate import Check
 from roadworthy.core.ids import sortable_id
-from roadworthy.core.run import Package, Run
+from roadworthy.core.run import DatasetRead, Package, Run
 from roadworthy.core.signature import Signature
 from roadworthy.core.values import Value
 from roadworthy.errors import (
     CaptureError,
-    EnvironmentFailed,
     LawBroken,
     NotFound,
     ProgramFailed,
@@ -35,6 +47,7 @@ from roadworthy.errors import (
 from roadworthy.runtime.bundle import put_runtime
 
 Progress = Callable[[str, float | None], None]
+_LOOK_SECONDS = 0.02
 _ERRORS: dict[str, type[RoadworthyError]] = {
     error.code: error for error in (CaptureError, LawBroken, ProgramFailed, VerificationFailed)
 }
@@ -56,6 +69,8 @@ class CaptureRequest(Value, frozen=True):
     quiet: bool = False
     """The program's standard output goes to standard error."""
     caller: str = ""
+    explain: str = ""
+    """The variable, or column, of which the report tells why it is a row value or state."""
 
 
 class Captured(Value, frozen=True):
@@ -67,12 +82,22 @@ class Captured(Value, frozen=True):
     run: Run
     checks: list[Check]
     files: list[tuple[str, Path]]
+    digest: str
+    """Of what the flow answers by: its code, state, sample and requirements."""
+    same: bool = False
+    """Whether it answers as the flow captured before; then it was not verified once more."""
 
 
 def capture_program(
-    request: CaptureRequest, out: Path, progress: Progress = lambda text, share: None
+    request: CaptureRequest,
+    out: Path,
+    progress: Progress = lambda text, share: None,
+    before: Captured | None = None,
 ) -> Captured:
     """Runs the program, captures its flow into ``out/flow`` and verifies it there.
+
+    A flow that consists of the same bytes as the verified one ``before``, in the same versions of
+    the same packages, is not verified once more.
 
     Raises ProgramFailed, CaptureError, LawBroken or VerificationFailed, each with the program's
     line and the failed run in ``details["run"]``; NotFound and EnvironmentFailed before it ran.
@@ -80,81 +105,145 @@ def capture_program(
     program = request.program.resolve()
     if not program.is_file():
         raise NotFound(f"program {request.program} does not exist", cure="name an existing file")
+    notebook = read_notebook(program) if program.suffix == ".ipynb" else None
     out.mkdir(parents=True, exist_ok=True)
     recorded, bundle = out / "recorded", put_runtime(out)
     recorded.mkdir(exist_ok=True)
     started = datetime.datetime.now(datetime.UTC)
     progress(f"running {program.name}", None)
-    result = _record(request, program, recorded, bundle)
-    run = _run(request, program, result, started)
-    files = _program_files(program, result, out / "program")
-    if result["status"] != "captured":
-        raise _problem(result["problem"], run)
-    plan = json.loads((recorded / "plan.json").read_text(encoding="utf-8"))
-    progress("writing the flow", None)
-    directory = out / "flow"
-    write_directory(recorded, directory, bundle, plan, result, request.name)
-    progress("verifying it in a fresh process", None)
-    checks = verify_directory(
-        request.python, directory, bundle, out / "checks.json", recorded / "sample.json"
-    )
+    with contextlib.ExitStack() as stack:
+
+        def ended(modules: list[str]) -> Verifier:
+            progress("finding the production part", None)
+            return stack.enter_context(Verifier(request.python, bundle, modules))
+
+        result, verifier = _record(request, program, recorded, bundle, ended, stack, notebook)
+        run = _run(request, program, result, started)
+        files = _program_files(program, result, out / "program")
+        if result["status"] != "captured":
+            raise _problem(result["problem"], run, program)
+        plan = json.loads((recorded / "plan.json").read_text(encoding="utf-8"))
+        if notebook is not None:
+            plan["warnings"] = [*notebook.notes, *plan["warnings"]]
+        progress("writing the flow", None)
+        directory = out / "flow"
+        write_directory(recorded, directory, bundle, plan, result, request.name)
+        signature = msgspec.convert(plan["signature"], Signature)
+        digest = _answering_digest(directory)
+        report = make_report(plan, result["files"])
+        if before is not None and _same(before, digest, signature, run):
+            return msgspec.structs.replace(
+                before, directory=directory, report=report, run=run, files=files, same=True
+            )
+        progress("verifying it in a fresh process", None)
+        verifier = verifier or ended([])
+        checks, choice = verifier.verify(directory, out / "checks.json", recorded / "sample.json")
     failed = [check for check in checks if check.outcome == "failed"]
+    failed.sort(key=lambda check: check.id != "effects")  # which tells why others failed
     if failed:
         text = (directory / "flow.py").read_text(encoding="utf-8")
         raise _unverified(failed, run, program_line(failed[0], plan, text))
+    if choice is not None:
+        add_fast_form(directory, bundle, choice)
     return Captured(
         directory=directory,
-        signature=msgspec.convert(plan["signature"], Signature),
-        report=make_report(plan, result["files"]),
+        signature=signature,
+        report=report,
         run=run,
         checks=checks,
         files=files,
+        digest=digest,
     )
 
 
-def _environment(bundle: Path) -> dict[str, str]:
-    """The caller's environment with the recorder first on the path."""
-    environ = dict(os.environ)
-    known = environ.get("PYTHONPATH")
-    environ["PYTHONPATH"] = f"{bundle}{os.pathsep}{known}" if known else str(bundle)
-    return environ
+def _answering_digest(directory: Path) -> str:
+    """Of all that a flow answers by. What only tells where it comes from (lines) is left out."""
+    found = hashlib.sha256()
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory).as_posix()
+        if path.is_file() and name not in ("flow.toml", "README.md"):
+            found.update(f"{name} {path.stat().st_size}\n".encode())
+            found.update(path.read_bytes())
+    return found.hexdigest()
 
 
-def _record(request: CaptureRequest, program: Path, recorded: Path, bundle: Path) -> dict[str, Any]:
-    """Runs the recorder in the program's environment; what it wrote as its result."""
-    spec = {
+def _same(before: Captured, digest: str, signature: Signature, run: Run) -> bool:
+    environment = (run.python, run.packages) == (before.run.python, before.run.packages)
+    return environment and (digest, signature) == (before.digest, before.signature)
+
+
+def _record(
+    request: CaptureRequest,
+    program: Path,
+    recorded: Path,
+    bundle: Path,
+    ended: Callable[[list[str]], Verifier],
+    stack: contextlib.ExitStack,
+    notebook: Notebook | None,
+) -> tuple[dict[str, Any], Verifier | None]:
+    """Runs the recorder in the program's environment; what it wrote as its result.
+
+    ``ended`` is called when the program itself has run to its end, with the libraries it used.
+    """
+    if notebook is not None and notebook.recorded:
+        shutil.copytree(notebook.recorded, recorded, dirs_exist_ok=True)
+        return json.loads((recorded / "result.json").read_text(encoding="utf-8")), None
+    read, write = os.pipe()
+    spec: dict[str, Any] = {
         "program": str(program), "arguments": list(request.arguments), "input": request.input,
         "outputs": list(request.outputs), "target": request.target,
-        "keep_filters": request.keep_filters, "out": str(recorded),
+        "keep_filters": request.keep_filters, "out": str(recorded), "told": write,
+        "explain": request.explain,
     }  # fmt: skip
+    if notebook is not None:
+        spec["cells"] = msgspec.to_builtins(notebook.cells)
+        spec["folder"] = notebook.folder
     path = recorded / "spec.json"
     path.write_text(json.dumps(spec), encoding="utf-8")
-    command = [str(request.python), "-m", "roadworthy_runtime", "record", str(path)]
-    environ = _environment(bundle)
+    command = runtime_command(request.python, "record", str(path))
+    environ = recorder_environment(bundle)
     if request.parameters:
         environ["RW_PARAMETERS"] = json.dumps(request.parameters)
-    code = _call(command, environ, sys.stderr if request.quiet else None)
+    output = sys.stderr if request.quiet else None
+    try:
+        process = subprocess.Popen(command, env=environ, stdout=output, pass_fds=[write])
+    except OSError as error:
+        os.close(read)
+        raise interpreter_missing(request.python, error) from error
+    finally:
+        os.close(write)
+    stack.callback(process.wait)  # taking a program's data down may go on while more is done
+    with os.fdopen(read, "rb") as told:
+        verifier = _attend(process, told, ended)
     try:
         result: dict[str, Any] = json.loads((recorded / "result.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ProgramFailed(
-            f"{program.name} ended without a result ({_ending(code)})",
+            f"{program.name} ended without a result ({ending(process.wait())})",
             cure="see what it printed last; a program must not end its own process with os._exit",
         ) from None
-    return result
+    return result, verifier
 
 
-def _call(command: Sequence[str], environ: dict[str, str], output: Any) -> int:
-    """Runs a command to its end; the exit code. Interrupts reach it and then the caller."""
+def _attend(
+    process: subprocess.Popen[bytes], told: BufferedReader, ended: Callable[[list[str]], Verifier]
+) -> Verifier | None:
+    """Waits for the recorder's result, acting when its program ends. Interrupts reach it first."""
+    verifier = None
     try:
-        process = subprocess.Popen(command, env=environ, stdout=output)
-    except OSError as error:
-        raise EnvironmentFailed(
-            f"Python at {command[0]} can't be started: {error.strerror}",
-            cure="name the program's interpreter with --python",
-        ) from error
-    try:
-        return process.wait()
+        while True:
+            if not select.select([told], [], [], _LOOK_SECONDS)[0]:
+                if process.poll() is not None:
+                    break
+                continue
+            line = told.readline()
+            if not line or verifier is not None:
+                break
+            said = json.loads(line)
+            if "modules" not in said:
+                break  # its result is written
+            verifier = ended(said["modules"])
+        return verifier
     except BaseException:
         process.send_signal(signal.SIGINT)
         try:
@@ -163,37 +252,6 @@ def _call(command: Sequence[str], environ: dict[str, str], output: Any) -> int:
             process.kill()
             process.wait()
         raise
-
-
-def _ending(code: int) -> str:
-    return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-
-
-def verify_directory(
-    python: Path, directory: Path, bundle: Path, report: Path, sample: Path
-) -> list[Check]:
-    """The checks of an emitted directory, made in a fresh process of this interpreter.
-
-    ``sample`` is the recorder's, for environments without pyarrow.
-    """
-    command = [
-        str(python), "-m", "roadworthy_runtime", "verify", str(directory),
-        "--json", str(report), "--sample", str(sample),
-    ]  # fmt: skip
-    environ = _environment(bundle)
-    environ["PYTHONDONTWRITEBYTECODE"] = "1"
-    process = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    try:
-        document = json.loads(report.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        last = (process.stderr.strip().splitlines() or [_ending(process.returncode)])[-1]
-        raise VerificationFailed(
-            f"the emitted flow can't be verified: {last}",
-            cure="see the flow with: roadworthy capture PROGRAM --to FOLDER",
-            output=process.stderr[-4000:],
-        ) from None
-    checks = document["checks"] if isinstance(document, dict) else document
-    return msgspec.convert(checks, list[Check])
 
 
 def _run(
@@ -214,13 +272,18 @@ def _run(
         status="captured" if captured else "failed",
         problem=None if captured else result["problem"],
         caller=request.caller,
+        datasets=msgspec.convert(result.get("datasets", []), list[DatasetRead]),
     )
 
 
 def _program_files(program: Path, result: dict[str, Any], folder: Path) -> list[tuple[str, Path]]:
     """The program's sources as they ran, by path relative to its folder."""
     out = []
-    for path, source in (result["files"] or {str(program): program.read_text("utf-8")}).items():
+    sources = dict(result["files"]) or {str(program): program.read_text("utf-8")}
+    if program.suffix == ".ipynb":
+        sources = {path: text for path, text in sources.items() if path.endswith(".py")}
+        sources[str(program)] = program.read_text("utf-8")
+    for path, source in sources.items():
         relative = os.path.relpath(path, program.parent)
         if relative.startswith(".."):
             continue
@@ -231,10 +294,14 @@ def _program_files(program: Path, result: dict[str, Any], folder: Path) -> list[
     return out
 
 
-def _problem(problem: dict[str, Any], run: Run) -> RoadworthyError:
+def _problem(problem: dict[str, Any], run: Run, program: Path) -> RoadworthyError:
     kind = _ERRORS.get(problem["code"], CaptureError)
     details = dict(problem.get("details") or {})
-    details["run"] = msgspec.to_builtins(run)
+    file = details.get("file")
+    if problem["line"] and file and file not in (str(program), "<output>"):
+        details["place"] = f"{Path(file).name}, line {problem['line']}"
+    shown = {**problem, "details": {**problem.get("details", {}), **details}}
+    details["run"] = msgspec.to_builtins(msgspec.structs.replace(run, problem=shown))
     return kind(problem["message"], cure=problem["cure"], line=problem["line"], **details)
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from roadworthy.capture.graph import flow_graph
 from roadworthy.core.capture import (
     CaptureReport,
     Decision,
-    GraphNode,
     LineRole,
     Mark,
     SourceFile,
@@ -25,15 +25,15 @@ def make_report(plan: dict[str, Any], files: dict[str, str]) -> CaptureReport:
     """The report of a captured program; ``files``: path -> source, the program itself first."""
     folder = Path(plan["program"]).parent
     marked = [_Marked(path, source, plan) for path, source in files.items()]
-    statements = marked[0].top_level() if marked else []
-    roles = [marked[0].role_of(statement) for statement in statements]
-    nodes, edges = _graph(plan)
+    own = marked if plan.get("cells") else marked[:1]
+    roles = [each.role_of(statement) for each in own for statement in each.top_level()]
+    nodes, edges = flow_graph(plan, lambda path: relative(path, folder))
     return CaptureReport(
-        files=[SourceFile(path=_relative(m.path, folder), lines=m.lines()) for m in marked],
+        files=[SourceFile(path=relative(m.path, folder), lines=m.lines()) for m in marked],
         decisions=[
             Decision(
                 line=item["line"], decision=item["decision"], because=item["because"],
-                override=item["override"], file=_relative(item["file"], folder),
+                override=item["override"], file=relative(item["file"], folder),
             )
             for item in plan["decisions"]
         ],
@@ -42,21 +42,26 @@ def make_report(plan: dict[str, Any], files: dict[str, str]) -> CaptureReport:
                 name=entry["name"], summary=entry["summary"], file=entry["file"],
                 format=entry["format"], digest=entry["digest"], bytes=entry["bytes"],
                 line=entry.get("line"), learned=entry.get("learned", True),
+                origin=relative(entry.get("in", ""), folder),
             )
             for entry in plan["state"]
         ],
         nodes=nodes,
         edges=edges,
-        statements=len(statements),
+        statements=len(roles),
         kept=roles.count("kept"),
         frozen=roles.count("frozen"),
         dropped=roles.count("dropped"),
         warnings=list(plan["warnings"]),
-        details={"target": plan["target"], "unused": plan["unused"]},
+        details={
+            "target": plan["target"], "unused": plan["unused"], "cells": plan.get("cells", []),
+            "explained": plan.get("explained", []),
+        },
     )  # fmt: skip
 
 
-def _relative(path: str, folder: Path) -> str:
+def relative(path: str, folder: Path) -> str:
+    """A file of the program as people read it: from the program's folder on."""
     try:
         return Path(path).relative_to(folder).as_posix()
     except ValueError:
@@ -153,9 +158,12 @@ class _Marked:
 
     def _mark_steps(self) -> None:
         summaries = {entry["name"]: entry["summary"] for entry in self.plan["state"]}
+        learned: dict[int, list[str]] = {}
         for item in self.plan["lines"]["frozen"]:
             statement = self._at(item["line"])
-            if statement is not None:
+            if item["file"] == self.path:
+                learned.setdefault(item["line"], []).append(summaries.get(item["state"], ""))
+            if statement is not None and item["file"] == self.path:
                 why = summaries.get(item["state"], "")
                 self._set(statement.lineno, _header_end(statement), "frozen", why)
         for file, first, last in self.plan["lines"]["kept"]:
@@ -167,11 +175,12 @@ class _Marked:
             if mark["file"] == self.path and mark["line"] == mark["end_line"]:
                 width = len(self.text[mark["line"] - 1].encode()[: mark["start"]].decode())
                 end = len(self.text[mark["line"] - 1].encode()[: mark["end"]].decode())
-                found = Mark(start=width, end=end, note=mark["note"])
+                note = mark["note"] or ", ".join(learned.get(mark["line"], ()))
+                found = Mark(start=width, end=end, note=note)
                 self.marks.setdefault(mark["line"], []).append(found)
                 if self.roles.get(mark["line"]) == "kept":
                     self.whys[mark["line"]] = "the marked part is frozen" + (
-                        f": {mark['note']}" if mark["note"] else ""
+                        f": {note}" if note else ""
                     )
 
     def _open(self, line: int) -> None:
@@ -220,43 +229,3 @@ def _why_dropped(statement: ast.stmt) -> str:
     if any(word in text for word in ("_score(", ".score(", "classification_report", "metric")):
         return "evaluation"
     return "the answers do not need it"
-
-
-def _graph(plan: dict[str, Any]) -> tuple[list[GraphNode], list[tuple[str, str]]]:
-    """Lines as steps, with the state and the rows that flow into each."""
-    nodes: dict[str, GraphNode] = {
-        "input": GraphNode(id="input", kind="input", label=plan["signature"]["input"])
-    }
-    edges: dict[tuple[str, str], None] = {}
-    made_at: dict[int, str] = {plan["input"]: "input"}
-    for step in plan["steps"]:
-        if step["kind"] == "source":
-            continue
-        here = f"line-{step['line']}"
-        if step["alias"] is not None:
-            made_at[step["result"]] = made_at.get(step["alias"], "input")
-            continue
-        label = step["source"].split("\n")[0][:80]
-        if here not in nodes or len(label) > len(nodes[here].label):
-            nodes[here] = GraphNode(id=here, kind="step", label=label, line=step["line"])
-        for item in _flat([*step["args"], *step["kwargs"].values()]):
-            if "ref" in item and made_at.get(item["ref"], here) != here:
-                edges[made_at[item["ref"]], here] = None
-            elif "state" in item:
-                name = f"state-{item['state']}"
-                nodes[name] = GraphNode(id=name, kind="state", label=item["state"])
-                edges[name, here] = None
-        for node in (step["result"], step["writes"]):
-            if node is not None:
-                made_at[node] = here
-    for output, node in plan["outputs"].items():
-        name = f"output-{output}"
-        nodes[name] = GraphNode(id=name, kind="output", label=output)
-        edges[made_at.get(node, "input"), name] = None
-    return list(nodes.values()), list(edges)
-
-
-def _flat(items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for item in items:
-        yield item
-        yield from _flat(item.get("items", []))

@@ -15,6 +15,7 @@ from roadworthy.certification.declared import (
     state_check,
 )
 from roadworthy.certification.golden import golden_check
+from roadworthy.certification.leaks import leak_check
 from roadworthy.certification.load import Load, measure, profile
 from roadworthy.certification.measured import load_checks, start_check, unmeasured
 from roadworthy.certification.robustness import robustness_checks
@@ -66,7 +67,7 @@ def certify(
     usage: Callable[[], Usage],
     *,
     limits: Limits | None = None,
-    load_seconds: float = 1.8,
+    load_seconds: float = 1.2,
     now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
     clock: Callable[[], float] = time.perf_counter,
     progress: Callable[[str], None] = lambda message: None,
@@ -94,6 +95,10 @@ def certify(
     progress("loading it for a moment")
     load, load_results = _load(subject, service, usage, clock, load_seconds, limits)
     checks += load_results
+    if load is not None:
+        checks += _guarded(
+            "leak", "service", lambda: [leak_check(service, subject.sample.rows, usage, clock)]
+        )
     progress("sending what should be refused")
     checks += _guarded("robustness", "robustness", lambda: _robustness(subject, service))
     return Certificate(
@@ -155,6 +160,13 @@ def _profile(load: Load | None, start_seconds: float | None) -> ResourceProfile 
     return None if load is None or start_seconds is None else profile(load, start_seconds)
 
 
+_TITLES = {
+    "golden": "Answers the sample",
+    "leak": "Keeps no memory from request to request",
+    "robustness": "Copes with bad input",
+}
+
+
 def _guarded(name: str, group: Group, work: Callable[[], list[Check]]) -> list[Check]:
     try:
         return work()
@@ -163,7 +175,7 @@ def _guarded(name: str, group: Group, work: Callable[[], list[Check]]) -> list[C
             Check(
                 id=name,
                 group=group,
-                title="Answers the sample" if name == "golden" else "Copes with bad input",
+                title=_TITLES[name],
                 outcome="failed",
                 required="can be checked",
                 measured=f"could not be checked: {_reason(error)}",

@@ -29,22 +29,36 @@ def read_sample(directory: Path, signature: Signature, most: int = MOST_ROWS) ->
 
     Raises Damaged if the file is missing, can't be read, or lacks a column of the signature.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
-
     path = directory / "sample.parquet"
     try:
-        rows = parquet.read_table(path, memory_map=True).slice(0, most).to_pylist()
-    except (OSError, pa.ArrowException) as error:
+        content = path.read_bytes()
+    except OSError as error:
         raise Damaged(
             f"the sample of the flow in {directory.name} can't be read: {error}",
             cure="deploy the program again",
         ) from error
+    return sample_in(content, signature, directory.name, most)
+
+
+def sample_in(content: bytes, signature: Signature, flow: str, most: int = MOST_ROWS) -> Sample:
+    """The first rows, with their answers, in the content of a ``sample.parquet``.
+
+    ``flow`` is whose it is. Raises Damaged if it can't be read or lacks a column.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
     try:
+        rows = parquet.read_table(pa.BufferReader(content)).slice(0, most).to_pylist()
         return sample_of(rows, signature)
+    except (OSError, pa.ArrowException) as error:
+        raise Damaged(
+            f"the sample of the flow in {flow} can't be read: {error}",
+            cure="deploy the program again",
+        ) from error
     except KeyError as error:
         raise Damaged(
-            f"the sample of the flow in {directory.name} has no column {error}",
+            f"the sample of the flow in {flow} has no column {error}",
             cure="deploy the program again",
         ) from error
 

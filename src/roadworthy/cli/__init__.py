@@ -21,8 +21,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "down": ("system", "Stop what runs here."),
     "status": ("system", "What is deployed and what runs."),
     "deploy": ("deploying", "Capture a program, certify its release, and have it answer."),
-    "capture": ("deploying", "Capture a program and only write out its production part."),
+    "capture": (
+        "deploying",
+        "Show, or write out, what production needs of a program.",
+    ),
     "predict": ("predicting", "Ask a model, or one of its releases, for answers to rows."),
+    "batch": (
+        "batching",
+        "Answer all rows of a file; run it again to go on where it was interrupted.",
+    ),
     "releases": ("releases", "A model's releases; without a name, all models."),
     "show": ("releases", "A release: certificate, signature, capture report."),
     "diff": ("releases", "How two releases differ: source, signature, environment."),
@@ -30,13 +37,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("releases", "Repeat a release's checks."),
     "promote": ("changing", "Move a release to a stage."),
     "rollback": ("changing", "Go back to the release before, at once."),
+    "quarantine": (
+        "changing",
+        "Keep a release from being deployed again, or lift that.",
+    ),
     "why": ("asking", "Which release is live, since when, by whom, on what evidence."),
     "history": ("asking", "What was deployed when, and what was live at a moment."),
     "checkout": ("releases", "Write out the program that a release came from."),
+    "data": ("data", "Versioned datasets: init, add, commit, log, diff, checkout, source, gc …"),
     "runs": ("asking", "Recorded runs of programs, failed ones too."),
-    "logs": ("system", "The logs of Roadworthy's processes and workers."),
+    "logs": ("logs", "What a model was asked and answered, or what Roadworthy's processes wrote."),
     "doctor": ("system", "What is wrong here, and the cure."),
-    "serve": ("system", "Run one part alone: control, agent or gateway."),
+    "serve": ("system", "Run one part alone: control, agent, gateway or sources."),
 }
 """Each command's module and what it does, in the order in which help lists them."""
 
@@ -46,6 +58,7 @@ EXIT_BY_CODE: dict[str, int] = {
     "settings": 2,
     "invalid-name": 2,
     "invalid-rows": 2,
+    "schema-broken": 2,
     "not-found": 3,
     "conflict": 4,
     "signature-conflict": 4,
@@ -60,6 +73,7 @@ EXIT_BY_CODE: dict[str, int] = {
     "unavailable": 9,
     "storage": 10,
     "damaged": 10,
+    "erased": 10,
     "newer-format": 10,
 }
 INTERRUPTED = 130
@@ -118,6 +132,8 @@ def command(name: str) -> Any:
     import typer
 
     module = importlib.import_module(f"roadworthy.cli.{COMMANDS[name][0]}")
+    if isinstance(getattr(module, name), typer.Typer):
+        return typer.main.get_command(getattr(module, name))
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(name, help=getattr(module, name).__doc__)(getattr(module, name))
     return typer.main.get_command(app)
@@ -167,5 +183,9 @@ def __getattr__(name: str) -> Any:
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
     for each, (module, _) in COMMANDS.items():
-        app.command(each)(getattr(importlib.import_module(f"roadworthy.cli.{module}"), each))
+        value = getattr(importlib.import_module(f"roadworthy.cli.{module}"), each)
+        if isinstance(value, typer.Typer):
+            app.add_typer(value, name=each)
+        else:
+            app.command(each)(value)
     return app

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from roadworthy.cli.deploying import print_report
 from roadworthy.cli.options import Json, ModelName
 from roadworthy.cli.output import ago, emit_json, plain, say, size, table
+from roadworthy.cli.reporting import print_report
 from roadworthy.cli.session import connect
 from roadworthy.core.capture import CaptureReport
 

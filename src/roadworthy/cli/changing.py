@@ -1,4 +1,4 @@
-"""Commands that change what answers: promote and rollback."""
+"""Commands that change what answers, or may answer: promote, rollback and quarantine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from roadworthy.cli.options import DryRun, Json, ModelName, Reason, ReleaseArgument
 from roadworthy.cli.output import emit_json, say, steps
 from roadworthy.cli.session import connect
-from roadworthy.errors import NotFound
+from roadworthy.errors import NotFound, UsageError
 from roadworthy.operations.asking import check_stage
 
 
@@ -79,6 +79,40 @@ def rollback(
         say(f"{release} will answer in {place} as soon as its worker is ready")
         say(f"  → roadworthy why {model}")
     say(f"  its program: roadworthy checkout {release}")
+
+
+def quarantine(
+    release: ReleaseArgument,
+    reason: Reason = "",
+    lift: Annotated[bool, typer.Option("--lift", help="Let it be deployed again.")] = False,
+    as_json: Json = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Keep a release from being deployed again, or lift that.
+
+    What answers now goes on until it is rolled back.
+    """
+    if not lift and not reason.strip():
+        raise UsageError(f"{release} needs a reason to be quarantined", cure="give --reason")
+    with connect() as control:
+        found = control.get(f"/releases/{release}")["release"]
+        name = f"{found['model']}@{found['number']}"
+        what = "let out of quarantine" if lift else "in quarantine"
+        if dry_run:
+            say(f"would have {name} {what}")
+            return
+        after = control.put(f"/releases/{name}/quarantine", {"reason": "" if lift else reason})
+        live = [
+            each["stage"]
+            for each in control.get("/deployments")
+            if each["model"] == found["model"] and each["live"] == found["number"]
+        ]
+    if as_json:
+        emit_json({"release": after, "live": live})
+        return
+    say(f"{name} is {what}")
+    if live and not lift:
+        say(f"  it answers in {' and '.join(live)} still → roadworthy rollback {found['model']}")
 
 
 def _find(control: Any, model: str, stage: str) -> dict[str, Any] | None:

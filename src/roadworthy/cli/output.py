@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from roadworthy.errors import RoadworthyError
+from roadworthy.errors import ProgramFailed, RoadworthyError
 
 
 def emit_json(value: Any) -> None:
@@ -23,7 +23,8 @@ def print_error(error: RoadworthyError, as_json: bool) -> None:
     if as_json:
         emit_json({"error": error.problem()})
         return
-    traceback = error.details.get("traceback")
+    told = isinstance(error, ProgramFailed)  # by the program itself, when it ended
+    traceback = None if told else error.details.get("traceback")
     print(str(error), file=sys.stderr)
     if traceback:
         print(f"\n{traceback}".rstrip(), file=sys.stderr)

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from roadworthy.cli.deploying import print_report
 from roadworthy.cli.options import DryRun, Json, ReleaseArgument
 from roadworthy.cli.output import ago, emit_json, plain, say, steps, table
+from roadworthy.cli.reporting import print_report
 from roadworthy.cli.session import connect
 from roadworthy.core.capture import CaptureReport
 from roadworthy.core.names import parse_release
@@ -69,6 +69,8 @@ def show(release: ReleaseArgument, as_json: Json = False) -> None:
         emit_json(found)
         return
     _print_release(found)
+    model, _, number = found["name"].partition("@")
+    say(f"\npage: {control.address}/models/{model}/releases/{number}")
 
 
 def _print_release(found: dict[str, Any]) -> None:
@@ -122,6 +124,11 @@ def diff(
         emit_json(found)
     else:
         _print_diff(found)
+        model, _, old = found["before"].partition("@")
+        other, _, new = found["after"].partition("@")
+        if model == other:
+            page = f"{control.address}/models/{model}/compare?before={old}&after={new}"
+            say(f"\npage, with the answers that change: {page}")
 
 
 def _print_diff(found: dict[str, Any]) -> None:

@@ -14,7 +14,6 @@ from roadworthy.cli.options import DryRun, Json
 from roadworthy.cli.output import ago, emit_json, plain, say, size, table
 from roadworthy.cli.session import connect, running, settings_of, start
 from roadworthy.errors import NotFound, RoadworthyError, Unavailable, UsageError
-from roadworthy.operations.logs import log_files, read_log, tail
 from roadworthy.operations.supervisor import stop_everything, supervisor_of
 
 
@@ -142,38 +141,6 @@ def _print_status(found: dict[str, Any]) -> None:
         say(f"\n{each['kind']} of {each['release'] or each['model']}: {each['step']}")
 
 
-def logs(
-    name: Annotated[
-        str, typer.Argument(help="control, agent, gateway, supervisor, or a worker's.")
-    ] = "",
-    release: Annotated[str, typer.Option(help="The workers of this release.")] = "",
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many.")] = 50,
-    as_json: Json = False,
-) -> None:
-    """The logs of Roadworthy's processes and workers."""
-    settings = settings_of()
-    files = log_files(settings)
-    if release:
-        chosen = {key: path for key, path in files.items() if key.startswith(release)}
-        if not chosen:
-            raise NotFound(f"no worker of {release} has a log here", cure="roadworthy logs")
-        found = {key: tail(path, lines) for key, path in chosen.items()}
-    elif name:
-        found = {name: read_log(settings, name, lines)}
-    elif not files:
-        raise NotFound(f"there are no logs in {settings.home}", cure="roadworthy up")
-    else:
-        found = {key: tail(path, min(lines, 5)) for key, path in files.items()}
-    if as_json:
-        emit_json(found)
-        return
-    for key, texts in found.items():
-        if len(found) > 1:
-            say(f"── {key}")
-        for text in texts:
-            say(plain(text))
-
-
 def doctor(as_json: Json = False) -> None:
     """What is wrong here, and the cure."""
     from roadworthy.operations.doctor import Finding, examine_machine
@@ -207,13 +174,16 @@ def doctor(as_json: Json = False) -> None:
 
 
 def serve(
-    part: Annotated[str, typer.Argument(help="control, agent or gateway.")],
+    part: Annotated[str, typer.Argument(help="control, agent, gateway or sources.")],
     control: Annotated[
         str, typer.Option(help="Address of the control plane that an agent follows.")
     ] = "",
     options: Annotated[Path | None, typer.Option(help="File with a gateway's options.")] = None,
+    attached: Annotated[
+        bool, typer.Option("--attached", help="End when standard input does, as its starter.")
+    ] = False,
 ) -> None:
-    """Run one part alone: control, agent or gateway."""
+    """Run one part alone: control, agent, gateway or sources."""
     from roadworthy import wiring
 
     settings = settings_of()
@@ -223,7 +193,9 @@ def serve(
         code = wiring.serve_agent(settings, control)
     elif part == "gateway":
         code = wiring.serve_gateway(options or settings.agent / "gateway-options.json")
+    elif part == "sources":
+        code = wiring.serve_sources(settings, attached)
     else:
-        raise UsageError(f"there is no part {part!r}", cure="control, agent or gateway")
+        raise UsageError(f"there is no part {part!r}", cure="control, agent, gateway or sources")
     sys.stdout.flush()
     raise typer.Exit(code)

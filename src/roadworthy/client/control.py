@@ -22,7 +22,8 @@ from roadworthy.client.problems import (
 from roadworthy.core.capture import CaptureReport
 from roadworthy.core.operation import DeployRequest, Operation, Progress
 from roadworthy.core.run import Run
-from roadworthy.errors import Unavailable
+from roadworthy.errors import Damaged, Unavailable
+from roadworthy.storage.disk import unsynced_disk
 
 T = TypeVar("T")
 _BLOCK = 1 << 20
@@ -104,6 +105,25 @@ class ControlPlane:
     def blob(self, digest: str) -> bytes:
         """The content that has this digest."""
         return self._send("GET", f"/blobs/{digest}").content
+
+    def copy_to(self, digest: str, target: Path) -> None:
+        """Write the content, checked, to a file that takes the place of ``target`` at once."""
+        hasher = blake3()
+        with (
+            _translated(self.address),
+            self._http.stream("GET", f"/blobs/{digest}") as response,
+            unsynced_disk().replacing(target) as copy,
+        ):
+            if not response.is_success:
+                response.read()
+                raise error_from_response(response)
+            for part in response.iter_bytes():
+                hasher.update(part)
+                copy.write(part)
+            if hasher.hexdigest() != digest:
+                raise Damaged(
+                    f"content {digest[:12]} did not arrive as it was sent", cure="try again"
+                )
 
     # Uploading
 

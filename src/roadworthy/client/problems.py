@@ -78,6 +78,6 @@ def _classes() -> dict[str, type[RoadworthyError]]:
     pending: list[type[RoadworthyError]] = [RoadworthyError]
     while pending:
         kind = pending.pop()
-        found[kind.code] = kind
+        found.setdefault(kind.code, kind)  # without a code of its own it is its parent, to others
         pending.extend(kind.__subclasses__())
     return found

@@ -12,7 +12,7 @@ from roadworthy.core.capture import CaptureReport
 from roadworthy.core.certificate import Check
 from roadworthy.core.names import Stage
 from roadworthy.core.operation import DeployRequest
-from roadworthy.core.release import FlowFile
+from roadworthy.core.release import WHEELS, FlowFile
 from roadworthy.core.run import ProgramFile, Run
 from roadworthy.core.signature import Signature
 from roadworthy.errors import Damaged, StorageError
@@ -52,9 +52,10 @@ def upload_flow(
     """Have a flow directory's contents there; what to ask for to deploy it.
 
     The environment's lock is made from what is installed in ``interpreter``, in the versions
-    that the flow was captured with. Raises EnvironmentFailed that names a package.
+    that the flow was captured with. Packages that no index has (editable or local ones) become
+    wheels among the flow's files. Raises EnvironmentFailed that names a package.
     """
-    lock = lock_from_installed(read_requirements(directory), interpreter)
+    lock = lock_from_installed(read_requirements(directory), interpreter, directory / WHEELS)
     files = []
     for path in flow_files(directory):
         digest, size = control.upload_file(directory / path)

@@ -55,6 +55,8 @@ class StateEntry(Document):
     bytes: int
     line: int | None = None
     learned: bool = True
+    origin: str = ""
+    """The program's file, or the notebook's cell, that ``line`` is in."""
 
 
 class GraphNode(Document):
@@ -64,6 +66,12 @@ class GraphNode(Document):
     kind: Literal["input", "step", "state", "output"]
     label: str
     line: int | None = None
+    file: str = ""
+    """The program's file, or the notebook's cell, that ``line`` is in."""
+    reads: list[str] = []
+    """Columns that a step names and reads."""
+    makes: list[str] = []
+    """Columns that a step sets; of the input, those that a request has to have."""
 
 
 class CaptureReport(Document):

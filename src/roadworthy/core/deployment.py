@@ -84,7 +84,9 @@ class WorkerStatus(Document):
     """One worker process as the agent sees it.
 
     ``rss_bytes`` is the resident memory, ``cpu_seconds`` user and system time since it
-    started, ``restarts`` how often this place was filled anew, ``error`` why it failed last.
+    started, ``restarts`` how often this place was filled anew, ``error`` why it failed last,
+    ``python`` the interpreter that it runs in. ``form`` is the form of the flow that answers
+    (``fast`` or ``as written``), ``form_off`` why the fast one was turned off.
     """
 
     id: str
@@ -97,12 +99,30 @@ class WorkerStatus(Document):
     restarts: int = 0
     error: str = ""
     start_seconds: float | None = None
+    python: str = ""
+    form: str = ""
+    form_off: str = ""
+
+
+class WorkerEvent(Document):
+    """Something that happened to a worker, kept by its agent: ``at`` is UTC, ISO 8601.
+
+    ``kind``: *ready*; *died* or *killed* while serving; *not started*; *unfit* (it said itself
+    that it can't serve here); *tired* (it works, and is replaced: see the reason).
+    """
+
+    at: str
+    release: str
+    worker: str
+    kind: Literal["ready", "died", "killed", "not started", "unfit", "tired"]
+    reason: str = ""
 
 
 class AgentStatus(Document):
     """What runs on a host. ``applied`` is the version of the table that the gateway follows.
 
-    ``gateway_pid`` is None while no gateway answers; ``at`` is UTC, ISO 8601.
+    ``gateway_pid`` is None while no gateway answers; ``at`` is UTC, ISO 8601; ``events`` are the
+    last ones of workers, oldest first.
     """
 
     agent: str
@@ -114,4 +134,5 @@ class AgentStatus(Document):
     gateway_address: str = ""
     gateway_restarts: int = 0
     problems: list[str] = []
+    events: list[WorkerEvent] = []
     format: int = 1

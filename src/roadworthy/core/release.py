@@ -7,6 +7,9 @@ from typing import Literal
 from roadworthy.core.signature import Signature
 from roadworthy.core.values import Document
 
+WHEELS = "wheels/"
+"""Where a release's files hold the wheels of packages that no index has."""
+
 
 class FlowFile(Document):
     """A file of the emitted flow directory, by content."""

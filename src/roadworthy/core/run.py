@@ -22,6 +22,22 @@ class Package(Document):
     version: str
 
 
+class DatasetRead(Document):
+    """A commit that a program read: its name with the whole digest, and how it was asked for.
+
+    ``live``: a new commit on the branch is to make a new release by itself.
+    """
+
+    name: str
+    asked: str
+    live: bool = False
+
+    @property
+    def commit(self) -> str:
+        """The commit's digest."""
+        return self.name.partition("@")[2]
+
+
 class Run(Document):
     """What was run, with what, when, and how it ended. Times are UTC, ISO 8601."""
 
@@ -38,3 +54,4 @@ class Run(Document):
     status: Literal["captured", "failed"]
     problem: dict[str, Any] | None = None
     caller: str = ""
+    datasets: list[DatasetRead] = []

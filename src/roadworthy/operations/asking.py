@@ -12,11 +12,11 @@ from roadworthy.core.deployment import Deployment, RoutingTable
 from roadworthy.core.names import STAGES, Stage, check_model_name, nearest, parse_release
 from roadworthy.core.operation import DeployRequest, Operation, OperationKind
 from roadworthy.core.release import Release
-from roadworthy.errors import Conflict, NotFound, PolicyViolation, RoadworthyError, UsageError
+from roadworthy.errors import Conflict, NotFound, RoadworthyError, UsageError
 from roadworthy.operations import transitions
 from roadworthy.operations.controller import not_passed
 from roadworthy.operations.desired import Desired, deployment_of, name_of, save_deployment
-from roadworthy.registry import Registry
+from roadworthy.registry import Registry, check_quarantine
 from roadworthy.storage.queries import operations
 
 
@@ -65,11 +65,8 @@ def begin_promote(
     Raises NotFound; PolicyViolation for a release that is quarantined or failed its checks.
     """
     found = _numbered(registry, release)
-    if found.quarantined:
-        raise PolicyViolation(
-            f"{found.name} is quarantined: {found.quarantined}",
-            cure=f"promote another release: roadworthy releases {found.model}",
-        )
+    with desired.database.reading() as connection:
+        check_quarantine(connection, found.model, found.number)
     certificate = registry.latest_certificate(found.digest)
     if certificate is not None and not certificate.passed:
         raise not_passed(certificate)
@@ -159,10 +156,8 @@ def roll_back(
     """
     place = check_stage(stage)
     check_model_name(model)
-    if to is not None and registry.release(name_of(model, to)).quarantined:
-        raise PolicyViolation(
-            f"{name_of(model, to)} is quarantined", cure=f"roadworthy releases {model}"
-        )
+    if to is not None:
+        registry.release(name_of(model, to))
     at, ready = desired.at(), desired.observed().ready
 
     def work(connection: Connection) -> tuple[Deployment, RoutingTable]:
@@ -174,6 +169,8 @@ def roll_back(
         if before.asked > seen:
             raise overtaken(before)
         goal, _ = transitions.rolled_back(before, to, False, at, caller, reason)
+        if goal.release is not None:
+            check_quarantine(connection, model, goal.release)
         warm = ready.get(name_of(model, goal.release or 0), 0) >= 1
         after, change = transitions.rolled_back(before, to, warm, at, caller, reason)
         save_deployment(connection, before, after, change)

@@ -86,7 +86,7 @@ def _texts(registry: Registry, release: Release) -> dict[str, bytes]:
     return {
         file.path: registry.file(release, file.path)
         for file in release.files
-        if file.path.endswith(".py") and not file.path.startswith("flow_support")
+        if file.path.endswith(".py") and not file.path.startswith(("flow_support", "flow_fast"))
     }
 
 

@@ -41,7 +41,7 @@ from roadworthy.operations.desired import (
     save_deployment,
 )
 from roadworthy.operations.table import wanted_replicas
-from roadworthy.registry import Registry, ReleaseDraft
+from roadworthy.registry import Registry, ReleaseDraft, check_quarantine
 from roadworthy.storage.queries import operations
 
 log = logging.getLogger(__name__)
@@ -58,13 +58,21 @@ _MOST_ROUNDS = 100
 class Controller:
     """Takes the steps. ``run`` is its loop; ``look`` takes what can be taken now."""
 
-    def __init__(self, desired: Desired, registry: Registry, certify: CertifyRelease) -> None:
+    def __init__(
+        self,
+        desired: Desired,
+        registry: Registry,
+        certify: CertifyRelease,
+        settle_seconds: float = 20.0,
+    ) -> None:
         self._desired = desired
         self._registry = registry
         self._certify = certify
         self._busy: set[str] = set()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
+        self._settle_seconds = settle_seconds
+        self._quiet_since: float | None = None
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="certification")
 
     # The loop
@@ -116,6 +124,7 @@ class Controller:
     def _round(self) -> bool:
         now = self._desired.snapshot()
         self._place(now)
+        self._settle(now)
         table = self._desired.database.write(self._desired.publish)
         if table.version != now.table.version:
             self._desired.bell.ring()
@@ -141,6 +150,18 @@ class Controller:
             if name not in known:
                 release = self._registry.release(name)
                 self._desired.placement.place(release, [own.get(name, ""), *interpreters])
+
+    def _settle(self, now: Snapshot) -> None:
+        """Once nothing was deployed for a while, have what answers move to its own environment."""
+        placement, clock = self._desired.placement, self._desired.clock()
+        placement.watch_moves(self._desired.status)
+        if now.operations or self._quiet_since is None:
+            self._quiet_since = clock
+        if clock - self._quiet_since < self._settle_seconds:
+            return
+        for each in now.deployments:
+            if each.live is not None and each.live == each.release:
+                placement.settle(self._registry.release(name_of(each.model, each.live)))
 
     # The steps
 
@@ -199,6 +220,8 @@ class Controller:
             allow_breaking=request.allow_breaking,
         )
         self._desired.placement.forget_problem(release.name)
+        with self._desired.database.reading() as connection:
+            check_quarantine(connection, release.model, release.number)
         at, now = self._desired.at(), self._desired.clock()
         return self._desired.change(
             identity,
@@ -255,6 +278,7 @@ class Controller:
         if before.asked > operation.generation:
             return None  # overtaken: the next look ends it and says by whom
         number = number_of(operation.release)
+        check_quarantine(connection, operation.model, number)
         at, now = desired.at(), desired.clock()
         if before.release == before.live == number:
             message = f"{operation.release} answers already"

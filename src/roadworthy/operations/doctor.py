@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Literal
 
 from roadworthy.core.values import Document
@@ -51,9 +52,12 @@ def examine_machine(settings: Settings) -> list[Finding]:
     ]
 
 
-def examine_system(desired: Desired, registry: Registry) -> list[Finding]:
-    """What the control plane sees: agent, gateway, workers, what is live and its way back."""
-    return [*_agent(desired), *_deployments(desired, registry)]
+def examine_system(desired: Desired, registry: Registry, *, contents: bool = True) -> list[Finding]:
+    """What the control plane sees: agent, gateway, workers, what is live and its way back.
+
+    With ``contents`` everything that live releases are made of is read and compared.
+    """
+    return [*_agent(desired), *_deployments(desired, registry, contents)]
 
 
 def _space(settings: Settings) -> Finding:
@@ -116,11 +120,19 @@ def _agent(desired: Desired) -> Iterator[Finding]:
                 said=f"{worker.id} of {worker.release} is {worker.state}: {worker.error}",
                 cure=f"roadworthy logs --release {worker.release}",
             )
+        if worker.form_off:
+            yield Finding(
+                part="worker",
+                state="knowing",
+                said=f"{worker.release} answers as written, without its fast form: "
+                f"{worker.form_off}",
+                cure=f"roadworthy verify {worker.release}",
+            )
     for problem in status.problems:
         yield Finding(part="agent", state="knowing", said=problem, cure="roadworthy logs agent")
 
 
-def _deployments(desired: Desired, registry: Registry) -> Iterator[Finding]:
+def _deployments(desired: Desired, registry: Registry, contents: bool) -> Iterator[Finding]:
     ready = desired.observed().ready
     for name, problem in desired.placement.problems.items():
         yield Finding(
@@ -129,12 +141,15 @@ def _deployments(desired: Desired, registry: Registry) -> Iterator[Finding]:
             said=f"the environment of {name} can't be made: {problem}",
             cure="see the package index settings (pip config list)",
         )
+    for note in desired.placement.notes.values():
+        yield Finding(part="environment", state="knowing", said=note, cure="roadworthy logs agent")
     for each in desired.snapshot().deployments:
         what = f"{each.model} in {each.stage}"
         if each.live is None:
             continue
         live = name_of(each.model, each.live)
-        finding = _looked(what, lambda live=live: _whole(registry, live))  # type: ignore[misc]
+        look = partial(_whole, registry, live) if contents else str
+        finding = _looked(what, look)
         if finding.state == "wrong":
             yield finding
         elif not ready.get(live):

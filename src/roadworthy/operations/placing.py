@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from roadworthy.core.deployment import WorkerSpec
+from msgspec.structs import replace
+
+from roadworthy.core.deployment import AgentStatus, WorkerSpec
 from roadworthy.core.release import Lock, Release
 from roadworthy.errors import EnvironmentFailed, RoadworthyError
 
@@ -16,8 +18,8 @@ log = logging.getLogger(__name__)
 
 Fits = Callable[[Path, Lock], str]
 """Says why an interpreter does not fit a lock; an empty text where it does."""
-Realise = Callable[[Lock], Path]
-"""Makes a lock's environment, or finds it made, and gives its interpreter."""
+Realise = Callable[[Release], Path]
+"""Makes the environment of a release's lock, or finds it made, and gives its interpreter."""
 Realised = Callable[[Lock], Path | None]
 """The interpreter of a lock's environment where it is made and whole."""
 
@@ -26,8 +28,8 @@ class Placement:
     """Decides once per release which interpreter starts its workers.
 
     The environment of the lock is taken where it is made; else the first known interpreter
-    that has exactly what is locked, while the environment is made in the background; else the
-    environment is waited for. ``ring`` is called when one has been made or can't be.
+    that has exactly what is locked, until ``settle`` moves the release to its own environment;
+    else the environment is waited for. ``ring`` is called when one has been made or can't be.
     """
 
     def __init__(
@@ -41,6 +43,9 @@ class Placement:
         self._specs: dict[str, WorkerSpec] = {}
         self._problems: dict[str, str] = {}
         self._making: set[str] = set()
+        self._settled: set[str] = set()
+        self._moved: dict[str, str] = {}
+        self._notes: dict[str, str] = {}
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="environments")
 
     def adopt(self, specs: Iterable[WorkerSpec]) -> None:
@@ -82,13 +87,41 @@ class Placement:
                 return
         self._make(release)
 
-    def prepare(self, release: Release) -> None:
-        """Have the release's own environment made in the background; failing is only told."""
+    @property
+    def notes(self) -> dict[str, str]:
+        """Why a release that runs could not move to its own environment, by its name."""
         with self._lock:
-            if release.lock.digest in self._making:
+            return dict(self._notes)
+
+    def settle(self, release: Release) -> None:
+        """Have a release's own environment made in the background, and its workers move there.
+
+        Tried once; where it fails the release goes on as it runs, and ``notes`` says why.
+        """
+        with self._lock:
+            if release.name in self._settled or release.name not in self._specs:
                 return
-            self._making.add(release.lock.digest)
-        self._pool.submit(self._try_to_prepare, release)
+            self._settled.add(release.name)
+        self._pool.submit(self._move, release)
+
+    def watch_moves(self, status: AgentStatus | None) -> None:
+        """Move those back whose workers fail in their own environment; the others have moved."""
+        with self._lock:
+            for worker in status.workers if status is not None else []:
+                before = self._moved.get(worker.release)
+                spec = self._specs.get(worker.release)
+                if before is None or spec is None or worker.python != spec.python:
+                    continue
+                if worker.state == "ready":
+                    del self._moved[worker.release]
+                elif worker.state == "failed":
+                    self._notes[worker.release] = (
+                        f"{worker.release} stays in {before}: in its own environment "
+                        f"its worker fails: {worker.error}"
+                    )
+                    self._specs[worker.release] = replace(spec, python=before)
+                    del self._moved[worker.release]
+                    log.warning("%s", self._notes[worker.release])
 
     def close(self) -> None:
         """Begin nothing any more; what is being made is left to the next start."""
@@ -117,7 +150,7 @@ class Placement:
 
     def _make_now(self, release: Release) -> None:
         try:
-            self._keep(release, self._realise(release.lock))
+            self._keep(release, self._realise(release))
         except RoadworthyError as error:
             with self._lock:
                 self._problems[release.name] = error.message
@@ -130,8 +163,19 @@ class Placement:
                 self._making.discard(release.name)
             self._ring()
 
-    def _try_to_prepare(self, release: Release) -> None:
+    def _move(self, release: Release) -> None:
         try:
-            self._realise(release.lock)
-        except Exception as error:  # noqa: BLE001  # the release runs; this is for the next start
-            log.warning("the environment of %s is not made ahead: %s", release.name, error)
+            made = str(self._realise(release))
+        except Exception as error:  # noqa: BLE001  # the release runs all the same
+            with self._lock:
+                self._notes[release.name] = f"its own environment can't be made: {error}"
+            log.warning("%s stays where it runs: %s", release.name, error)
+            return
+        with self._lock:
+            spec = self._specs.get(release.name)
+            if spec is None or spec.python == made:
+                return
+            self._moved[release.name] = spec.python
+            self._specs[release.name] = replace(spec, python=made)
+        log.info("%s moves to its own environment, %s", release.name, made)
+        self._ring()

@@ -6,6 +6,13 @@ what runs, or knows of stages.
 """
 
 from roadworthy.registry.drafts import ReleaseDraft, flow_directory, manifest_of
-from roadworthy.registry.registry import ModelSummary, Registry
+from roadworthy.registry.registry import ModelSummary, Registry, check_quarantine
 
-__all__ = ["ModelSummary", "Registry", "ReleaseDraft", "flow_directory", "manifest_of"]
+__all__ = [
+    "ModelSummary",
+    "Registry",
+    "ReleaseDraft",
+    "check_quarantine",
+    "flow_directory",
+    "manifest_of",
+]

@@ -5,15 +5,22 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from roadworthy.core.release import FlowFile
 from roadworthy.registry.drafts import check_path
-from roadworthy.storage.blobs import Blobs
 from roadworthy.storage.digests import digest_of_file
 from roadworthy.storage.disk import PARTIAL, new_directory, sweep, translated
 
 
-def materialise(blobs: Blobs, files: Sequence[FlowFile], target: Path) -> Path:
+class Copies(Protocol):
+    """Where contents are copied from: blobs, or a control plane that has them."""
+
+    def copy_to(self, digest: str, target: Path) -> None:
+        """Writes the content, checked, to a file that takes the place of ``target`` at once."""
+
+
+def materialise(blobs: Copies, files: Sequence[FlowFile], target: Path) -> Path:
     """The directory with exactly these files, each with the bytes of its digest.
 
     An existing one is checked and mended: what differs is written anew, what does not belong
@@ -34,7 +41,7 @@ def damaged_files(files: Sequence[FlowFile], directory: Path) -> list[str]:
     return [file.path for file in files if not _is_whole(file, directory)]
 
 
-def _make(blobs: Blobs, files: Sequence[FlowFile], target: Path) -> None:
+def _make(blobs: Copies, files: Sequence[FlowFile], target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     sweep([target.parent])
     with new_directory(target) as partial:
@@ -51,7 +58,7 @@ def _rename_unless_there(partial: Path, target: Path) -> None:
             raise
 
 
-def _mend(blobs: Blobs, files: Sequence[FlowFile], directory: Path) -> None:
+def _mend(blobs: Copies, files: Sequence[FlowFile], directory: Path) -> None:
     wanted = {check_path(file.path) for file in files}
     folders = {parent.as_posix() for path in wanted for parent in Path(path).parents if parent.name}
     _remove_others(directory, wanted, folders)

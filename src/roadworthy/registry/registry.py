@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from roadworthy.core.capture import CaptureReport
+from roadworthy.core.card import ModelCard
 from roadworthy.core.certificate import Certificate
 from roadworthy.core.ids import sortable_id
 from roadworthy.core.names import check_model_name, nearest, parse_release
@@ -18,12 +19,21 @@ from roadworthy.core.release import FlowFile, Release
 from roadworthy.core.run import ProgramFile, Run
 from roadworthy.core.signature import breaking_changes
 from roadworthy.core.values import Document
-from roadworthy.errors import Conflict, NotFound, SignatureConflict, StorageError, UsageError
+from roadworthy.errors import (
+    Conflict,
+    NotFound,
+    PolicyViolation,
+    SignatureConflict,
+    StorageError,
+    UsageError,
+)
 from roadworthy.registry.drafts import ReleaseDraft, check_path, manifest_of
 from roadworthy.registry.materialise import materialise
 from roadworthy.storage.blobs import Blobs
 from roadworthy.storage.digests import check_digest, digest_of, short
 from roadworthy.storage.metadata import Database
+from roadworthy.storage.queries import cards as asked_cards
+from roadworthy.storage.queries import datasets as asked_data
 from roadworthy.storage.queries import releases as asked
 from roadworthy.storage.queries import runs as asked_runs
 
@@ -70,6 +80,7 @@ class Registry:
             known = asked_runs.run(connection, run.id)
             if known is None:
                 asked_runs.insert_run(connection, run, report)
+                _save_uses(connection, run, "run", run.id)
             elif known != run:
                 raise Conflict(f"another run is recorded as {run.id}", cure="use a new id")
             return run
@@ -136,7 +147,7 @@ class Registry:
             known = asked.release_of_content(connection, draft.model, digest)
             if known is not None:
                 return known
-            _found(asked_runs.run(connection, draft.run), draft.run)
+            run = _found(asked_runs.run(connection, draft.run), draft.run)
             new = Release(
                 model=draft.model,
                 number=last + 1,
@@ -150,6 +161,7 @@ class Registry:
                 notes=draft.notes,
             )
             asked.insert_release(connection, new)
+            _save_uses(connection, run, "release", new.name)
             return new
 
         return self._database.write(work)
@@ -194,6 +206,16 @@ class Registry:
             for each, created in newest
         ]
 
+    def model_index(self) -> list[tuple[str, int, str]]:
+        """Each model's name, the number of its newest release, and when that was made."""
+        with self._database.reading() as connection:
+            return asked.model_index(connection)
+
+    def newest(self, models: Sequence[str]) -> dict[str, Release]:
+        """The newest release of each of these models, by model."""
+        with self._database.reading() as connection:
+            return asked.newest_of(connection, models)
+
     def set_notes(self, name: str, notes: str) -> Release:
         """Replaces a release's notes. Raises NotFound."""
         return self._change(name, lambda c, m, n: asked.set_release_notes(c, m, n, notes))
@@ -207,6 +229,32 @@ class Registry:
     def lift(self, name: str) -> Release:
         """Lets a release out of quarantine. Raises NotFound."""
         return self._change(name, lambda c, m, n: asked.set_quarantine(c, m, n, ""))
+
+    # Cards
+
+    def card(self, model: str) -> ModelCard:
+        """What is said of a model; an empty card where nothing is. Raises NotFound."""
+        with self._database.reading() as connection:
+            if asked.release(connection, check_model_name(model), None) is None:
+                _raise_unknown(connection, model, None)
+            return asked_cards.model_card(connection, model) or ModelCard(model=model)
+
+    def write_card(self, card: ModelCard) -> ModelCard:
+        """Replaces a card that was read before; the card as it is kept.
+
+        Raises Conflict where somebody else wrote it meanwhile, NotFound.
+        """
+        kept = msgspec.structs.replace(
+            card, generation=card.generation + 1, changed=_text(self._clock())
+        )
+
+        def work(connection: Connection) -> ModelCard:
+            if asked.release(connection, check_model_name(card.model), None) is None:
+                _raise_unknown(connection, card.model, None)
+            asked_cards.save_model_card(connection, kept)
+            return kept
+
+        return self._database.write(work)
 
     # Certificates
 
@@ -298,6 +346,29 @@ class Registry:
             return release or _raise_unknown(connection, wanted.model, number)
 
         return self._database.write(work)
+
+
+def check_quarantine(connection: Connection, model: str, number: int) -> None:
+    """Raises PolicyViolation where the release, or its content under another name, may not be
+    deployed. To be asked in the transaction that has it deployed.
+    """
+    release = asked.release(connection, model, number)
+    same = asked.releases_of_digest(connection, release.digest) if release else []
+    for each in same:
+        if each.quarantined:
+            alias = "" if each.number == number and each.model == model else f", as {each.name},"
+            raise PolicyViolation(
+                f"{model}@{number}{alias} is quarantined: {each.quarantined}",
+                cure=f"deploy another release, or: roadworthy quarantine {each.name} --lift",
+            )
+
+
+def _save_uses(connection: Connection, run: Run, kind: str, name: str) -> None:
+    """Keeps which commits of datasets a run, or a release that came from it, rests on."""
+    if run.datasets:
+        rows = [(each.commit, kind, name, each.asked) for each in run.datasets]
+        asked_data.save_uses(connection, rows, run.started)
+        asked_data.refs_changed(connection)
 
 
 def _check_callers(current: Release | None, draft: ReleaseDraft) -> None:

@@ -12,9 +12,14 @@ from roadworthy.errors import EnvironmentFailed
 from roadworthy.runtime.directories import made_once
 
 FACADE_NAMES = (
+    "captured",
+    "creation_only",
+    "dataset",
     "deploy",
+    "learned",
     "log_metric",
     "param",
+    "row_wise",
 )
 
 _FACADE = f'''"""What a program can say to Roadworthy in an environment that does not have it."""
@@ -22,6 +27,13 @@ _FACADE = f'''"""What a program can say to Roadworthy in an environment that doe
 from __future__ import annotations
 
 __all__ = {sorted(FACADE_NAMES)!r}
+
+
+def load_ipython_extension(shell):
+    """``%load_ext roadworthy``."""
+    from roadworthy_runtime import kernel
+
+    kernel.load_ipython_extension(shell)
 
 
 def __getattr__(name):

@@ -104,12 +104,15 @@ def _build(
     requirements = str(write_requirements(lock.text, directory))
     if locked:
         into = str(_interpreter(directory))
+        sync = ["pip", "sync", "-q", "--link-mode", "hardlink", "--python", into, requirements]
         run_uv(
-            ["pip", "sync", "-q", "--link-mode", "hardlink", "--python", into, requirements],
+            # Workers write no bytecode: without it, each start would compile every import.
+            [*sync, "--compile-bytecode"],
             indexes=settings,
             doing="realising the locked environment",
             pins=locked,
             seconds=seconds,
+            extra={"UV_CONCURRENT_INSTALLS": "1"},
         )
     (directory / _MARKER).write_text(json.dumps(_marker(lock), indent=1), encoding="utf-8")
     fault = environment_damage(directory, lock, deep=True)

@@ -27,13 +27,15 @@ from roadworthy.core.deployment import AgentStatus, Route, RoutingTable
 from roadworthy.core.values import Document
 from roadworthy.errors import Conflict, RoadworthyError, Unavailable
 from roadworthy.serving.agent_control import StatusSink, TableSource
+from roadworthy.serving.agent_events import Events
 from roadworthy.serving.agent_gateway import (
-    OPTIONS_FILE,
-    GatewayKeeper,
     GatewayRecord,
     decode_or_none,
+    options_name,
     write_atomically,
 )
+from roadworthy.serving.agent_gateways import Gateways
+from roadworthy.serving.agent_nursery import Home, Nursery
 from roadworthy.serving.agent_plan import (
     STEADY_SECONDS,
     Place,
@@ -41,6 +43,7 @@ from roadworthy.serving.agent_plan import (
     Seen,
     Trouble,
     next_plan,
+    place_of,
 )
 from roadworthy.serving.agent_workers import Worker, WorkerRecord
 from roadworthy.serving.options import AgentOptions
@@ -52,6 +55,7 @@ REPORT_SECONDS = 2.0
 RETRY_SECONDS = 0.5
 LOCK_SECONDS = 5.0
 POLL_SECONDS = 20.0
+MOST_GATEWAYS = 64
 
 
 class Ledger(Document):
@@ -59,8 +63,8 @@ class Ledger(Document):
 
     sockets: str
     workers: list[WorkerRecord] = []
-    gateway: GatewayRecord | None = None
-    format: int = 1
+    gateways: list[GatewayRecord] = []
+    format: int = 2
 
 
 def run_agent(
@@ -94,12 +98,17 @@ async def _run(
     try:
         agent = Agent(options, fetch, lease)
         await agent.adopt()
-        agent.gateway.open()
+        agent.gateways.open()
         await agent.run(source, sink, stop)
         await agent.close()
     finally:
         os.close(held)
     return 0
+
+
+def home_of(place: Place) -> Home:
+    """What a nursery for this place has loaded."""
+    return Home(release=place.release, flow=place.flow, python=place.python)
 
 
 class Agent:
@@ -113,8 +122,10 @@ class Agent:
         self.changed = asyncio.Event()
         self.table = self._last_table()
         self.workers: dict[str, Worker] = {}
+        self.nurseries: dict[Home, Nursery] = {}
+        self.events = Events(self.directory / "events.jsonl")
         self._ledger = self._last_ledger()
-        self.gateway = GatewayKeeper(options, Path(self._ledger.sockets), lease)
+        self.gateways = Gateways(options, Path(self._ledger.sockets), lease)
         self._troubles: dict[Place, Trouble] = {}
         self._restarts: dict[Place, int] = {}
         self._routes: list[Route] = []
@@ -128,9 +139,9 @@ class Agent:
     async def adopt(self) -> None:
         """Take over what a predecessor left running; kill what can't be used or isn't known."""
         known = {record.process.pid for record in self._ledger.workers}
-        if self._ledger.gateway is not None:
-            known.add(self._ledger.gateway.process.pid)
-        for stray in mentioning(str(self.lease), str(self.directory / OPTIONS_FILE)):
+        known |= {record.process.pid for record in self._ledger.gateways}
+        names = [str(self.directory / options_name(number)) for number in range(MOST_GATEWAYS)]
+        for stray in mentioning(str(self.lease), *names):
             if stray.pid not in known:
                 stray.signal(signal.SIGKILL)
         for record in self._ledger.workers:
@@ -142,10 +153,9 @@ class Agent:
             except (RoadworthyError, OSError) as error:
                 print(f"worker {record.id} is not taken over: {error}", file=sys.stderr)
                 worker.kill("its flow can't be read any more")
-        if self._ledger.gateway is not None:
-            await self.gateway.take_over(self._ledger.gateway)
+        await self.gateways.take_over(self._ledger.gateways)
         with contextlib.suppress(RoadworthyError):
-            self._routes = read_table(self.gateway.table).routes
+            self._routes = read_table(self.gateways.table).routes
 
     async def run(self, source: TableSource, sink: StatusSink | None, stop: asyncio.Event) -> None:
         """Look and act until ``stop`` is set."""
@@ -178,12 +188,13 @@ class Agent:
 
     async def step(self) -> None:
         """One look at everything, and the next steps."""
+        self._tend_nurseries()
         for worker in list(self.workers.values()):
-            await worker.look(self.options.start_seconds)
+            await self._look(worker)
             if worker.state in ("failed", "stopped"):
                 self._settle(worker)
-        state = self.gateway.state
-        await self.gateway.look(draining=bool(state and state.retiring))
+        state = self.gateways.state
+        await self.gateways.look(draining=bool(state and state.retiring))
         plan = next_plan(self.table, self._seen(), self._routes, self._troubles, time.monotonic())
         await self._tell_gateway(plan)
         for place in plan.start:
@@ -193,9 +204,38 @@ class Agent:
         self._write_ledger()
         self._write_status()
 
+    async def _look(self, worker: Worker) -> None:
+        """See how a worker is doing; what happened to it is an event."""
+        before, tired = worker.state, worker.tired
+        await worker.look(self.options.start_seconds)
+        if worker.state == "ready" and before == "starting":
+            self.events.add(worker, "ready", f"after {worker.ready_after} s")
+        elif worker.state == "failed" and not worker.settled:
+            self.events.add(worker, worker.failure, worker.error)
+        if worker.tired and not tired:
+            self.events.add(worker, "tired", worker.tired)
+
+    def _tend_nurseries(self) -> None:
+        """End the nurseries of releases that have not several workers any more."""
+        wanted = {home_of(place_of(spec, 0)) for spec in self.table.workers if spec.replicas > 1}
+        for home in set(self.nurseries) - wanted:
+            self.nurseries.pop(home).stop()
+
+    def _nursery(self, place: Place) -> Nursery | None:
+        """What a place's worker is forked from; None where its release has one worker only."""
+        home = home_of(place)
+        if not any(
+            spec.replicas > 1 and home_of(place_of(spec, 0)) == home for spec in self.table.workers
+        ):
+            return None
+        if home not in self.nurseries:
+            path = Path(self._ledger.sockets) / f"n{next(self._numbers)}"
+            self.nurseries[home] = Nursery(home, path, self._log(place))
+        return self.nurseries[home]
+
     async def close(self) -> None:
         """Stop the gateway, which answers what is under way, then the workers."""
-        await self.gateway.stop()
+        await self.gateways.stop()
         for task in self._starts:
             task.cancel()
         for worker in self.workers.values():
@@ -204,19 +244,26 @@ class Agent:
             for worker in self.workers.values():
                 await worker.look(self.options.start_seconds)
             await asyncio.sleep(0.02)
+        for nursery in self.nurseries.values():
+            nursery.stop()
         self._write_status()
         (self.directory / "workers.json").unlink(missing_ok=True)
         shutil.rmtree(self._ledger.sockets, ignore_errors=True)
 
     def status(self) -> AgentStatus:
         """What runs on this host now."""
-        state = self.gateway.state
+        state = self.gateways.state
         sent = self._sent
         follows = state is not None and sent is not None and state.revision == sent.revision
         settled = follows and sent is not None and sent.routes == self.table.routes
-        problems = [text for text in (self.gateway.problem, self._problem) if text]
+        problems = [text for text in (self.gateways.problem, self._problem) if text]
         if state is not None:
             problems += state.problems
+        problems += [
+            f"workers of {home.release} are not forked: {nursery.unusable}"
+            for home, nursery in self.nurseries.items()
+            if nursery.unusable
+        ]
         shown = [w.status(self._restarts.get(w.place, 0)) for w in self.workers.values()]
         return AgentStatus(
             agent=socket.gethostname(),
@@ -224,10 +271,11 @@ class Agent:
             at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             applied=sent.version if settled and sent is not None else 0,
             workers=shown,
-            gateway_pid=self.gateway.pid,
-            gateway_address=self.gateway.address,
-            gateway_restarts=self.gateway.restarts,
+            gateway_pid=self.gateways.pid,
+            gateway_address=self.gateways.address,
+            gateway_restarts=self.gateways.restarts,
             problems=problems,
+            events=self.events.last,
         )
 
     async def _follow(self, source: TableSource) -> None:
@@ -264,10 +312,10 @@ class Agent:
             await asyncio.sleep(0.05)
 
     def _seen(self) -> list[Seen]:
-        state = self.gateway.state
+        state = self.gateways.state
         used = {*state.connected, *state.retiring} if state is not None else set()
         return [
-            Seen(id=w.id, place=w.place, state=w.state, in_use=w.id in used)
+            Seen(id=w.id, place=w.place, state=w.state, in_use=w.id in used, tired=w.tired)
             for w in self.workers.values()
         ]
 
@@ -280,18 +328,23 @@ class Agent:
         id = f"{place.release}-{next(self._numbers)}"
         worker = self._worker(id, place, Path(self._ledger.sockets) / id.rpartition("-")[2])
         self.workers[id] = worker
-        task = asyncio.create_task(worker.start(self.options, self.fetch, self.lease))
+        task = asyncio.create_task(
+            worker.start(self.options, self.fetch, self.lease, self._nursery(place))
+        )
         self._starts.add(task)
         task.add_done_callback(self._starts.discard)
         task.add_done_callback(lambda _: self.changed.set())
 
     def _worker(self, id: str, place: Place, path: Path) -> Worker:
-        return Worker(id, place, path, self.directory / "logs" / f"{place.release}.log")
+        return Worker(id, place, path, self._log(place), self.options.leaks)
+
+    def _log(self, place: Place) -> Path:
+        return self.directory / "logs" / f"{place.release}.log"
 
     def _settle(self, worker: Worker) -> None:
         """Keep in mind why a worker failed; forget one that was stopped."""
-        wanted = {(spec.release, spec.flow) for spec in self.table.workers}
-        if worker.state == "stopped" or (worker.place.release, worker.place.flow) not in wanted:
+        wanted = {place_of(spec, n) for spec in self.table.workers for n in range(spec.replicas)}
+        if worker.state == "stopped" or worker.place not in wanted:
             del self.workers[worker.id]
             self._troubles.pop(worker.place, None)
             self._restarts.pop(worker.place, None)
@@ -321,7 +374,7 @@ class Agent:
             releases=releases,
             routes=routes,
         )
-        state = self.gateway.state
+        state = self.gateways.state
         behind = sent is None or (
             state is not None
             and (state.revision != sent.revision or self._unconnected(plan.use, state.connected))
@@ -330,7 +383,7 @@ class Agent:
             return
         fresh = msgspec.structs.replace(fresh, revision=max(time.time_ns(), fresh.revision + 1))
         try:
-            await self.gateway.swap(fresh)
+            await self.gateways.swap(fresh)
         except Unavailable:
             pass
         self._sent = fresh
@@ -364,6 +417,7 @@ class Agent:
                     workers=[GatewayWorker(id=w.id, socket=str(w.socket)) for w in kept],
                     batch_seconds=spec.batch_seconds if spec is not None else 30.0,
                     failed=plan.failed.get(name, ""),
+                    failures=self.events.failures.get(name, {}),
                 )
             )
         return releases
@@ -371,7 +425,7 @@ class Agent:
     def _write_ledger(self) -> None:
         records = [record for w in self.workers.values() if (record := w.record()) is not None]
         ledger = Ledger(
-            sockets=self._ledger.sockets, workers=records, gateway=self.gateway.record()
+            sockets=self._ledger.sockets, workers=records, gateways=self.gateways.records()
         )
         if ledger != self._ledger:
             write_atomically(self.directory / "workers.json", msgspec.json.encode(ledger))

@@ -1,4 +1,4 @@
-"""The gateway as its agent holds it: a listening socket, a process that is replaced."""
+"""A gateway as its agent holds it: listening sockets, a process that is replaced."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import msgspec
 from roadworthy.core.values import Document
 from roadworthy.errors import RoadworthyError, Unavailable
 from roadworthy.serving.gateway_process import listen
-from roadworthy.serving.options import AgentOptions, GatewayOptions, LogOptions
+from roadworthy.serving.options import AgentOptions, GatewayOptions
 from roadworthy.serving.processes import (
     Identity,
     Process,
@@ -25,12 +25,10 @@ from roadworthy.serving.processes import (
     last_lines,
     spawn,
 )
-from roadworthy.serving.table import GatewayTable
 
 ANSWER_SECONDS = 2.0
 START_SECONDS = 15.0
-MOST_MISSES = 3
-OPTIONS_FILE = "gateway-options.json"
+MOST_MISSES = 5
 PAUSES = (0.0, 0.1, 0.5, 1.0, 5.0)
 STEADY_SECONDS = 30.0
 
@@ -47,41 +45,39 @@ class GatewayState(Document):
 
 
 class GatewayRecord(Document):
-    """What the ledger keeps of the gateway."""
+    """What the ledger keeps of a gateway. ``bound`` are the further ports that it listens on."""
 
     process: Identity
     host: str
     port: int
+    number: int = 0
+    bound: list[int] = []
 
 
 class GatewayKeeper:
-    """Keeps one gateway running. The agent holds its listening socket too, so that callers who
-    connect while it is replaced wait instead of being refused.
+    """Keeps one gateway running: the ``number``-th of those that share the port.
+
+    The agent holds its listening sockets too, so that callers who connect while it is replaced
+    wait instead of being refused.
     """
 
-    def __init__(self, options: AgentOptions, sockets: Path, lease: Path) -> None:
+    def __init__(self, options: AgentOptions, sockets: Path, lease: Path, number: int = 0) -> None:
         self.options = options
-        self.table = Path(options.directory) / "gateway.json"
+        self.number = number
         self.port = options.port
         self.restarts = 0
         self.problem = ""
         self.state: GatewayState | None = None
-        self._control = sockets / "gateway"
+        self._controls = [sockets / name for name in control_names(options.gateways)]
         self._lease = lease
-        self._log = Path(options.directory) / "logs" / "gateway.log"
-        self._listener: socket.socket | None = None
+        self._log = Path(options.directory) / "logs" / f"{control_name(number)}.log"
+        self._listeners: list[socket.socket] = []
         self._process: Process | None = None
         self._failures = 0
         self._began = 0.0
         self._log_from = 0
         self._asked = 0.0
         self._misses = 0
-
-    @property
-    def address(self) -> str:
-        """Host and port that it listens on."""
-        host = f"[{self.options.host}]" if ":" in self.options.host else self.options.host
-        return f"{host}:{self.port}"
 
     @property
     def pid(self) -> int | None:
@@ -93,7 +89,13 @@ class GatewayKeeper:
         """What the ledger keeps."""
         if self._process is None:
             return None
-        return GatewayRecord(process=self._process.identity, host=self.options.host, port=self.port)
+        return GatewayRecord(
+            process=self._process.identity,
+            host=self.options.host,
+            port=self.port,
+            number=self.number,
+            bound=sorted(self.options.bound),
+        )
 
     async def take_over(self, record: GatewayRecord) -> bool:
         """Become the keeper of a predecessor's gateway; False, and killed, if it can't be used."""
@@ -101,6 +103,7 @@ class GatewayKeeper:
         if process is None:
             return False
         same = record.host == self.options.host and self.options.port in (0, record.port)
+        same = same and record.bound == sorted(self.options.bound)
         if same:
             with contextlib.suppress(Unavailable):
                 self.state = await self._ask("status")
@@ -114,9 +117,18 @@ class GatewayKeeper:
 
     def open(self) -> None:
         """Listen, unless a gateway that was taken over does. Raises UsageError."""
-        if self._listener is None and self._process is None:
-            self._listener = listen(self.options.host, self.port)
-            self.port = self._listener.getsockname()[1]
+        if not self._listeners and self._process is None:
+            shared = self.options.gateways > 1
+            opened = [listen(self.options.host, self.port, shared)]
+            try:
+                for port in self.options.bound:
+                    opened.append(listen(self.options.host, port, shared))
+            except RoadworthyError:
+                for listener in opened:
+                    listener.close()
+                raise
+            self._listeners = opened
+            self.port = opened[0].getsockname()[1]
 
     async def look(self, draining: bool = False) -> None:
         """Replace it if it died; kill it if it doesn't answer. While draining, ask each time."""
@@ -151,12 +163,10 @@ class GatewayKeeper:
                 self._misses = 0
                 process.signal(signal.SIGKILL)
 
-    async def swap(self, table: GatewayTable) -> None:
-        """Write the table and have the gateway follow it. Raises Unavailable."""
-        write_atomically(self.table, msgspec.json.encode(table))
-        if self._process is None:
-            return
-        self.state = await self._ask("swap")
+    async def swap(self) -> None:
+        """Have the gateway follow the table that was written. Raises Unavailable."""
+        if self._process is not None:
+            self.state = await self._ask("swap")
 
     async def stop(self) -> None:
         """Have it finish what it is doing and end."""
@@ -171,9 +181,9 @@ class GatewayKeeper:
 
     def close(self) -> None:
         """Stop listening here."""
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+        for listener in self._listeners:
+            listener.close()
+        self._listeners = []
 
     def _steady(self) -> bool:
         return time.monotonic() - self._began > STEADY_SECONDS
@@ -186,9 +196,9 @@ class GatewayKeeper:
             self.problem = error.message
             self._failures += 1
             return
-        assert self._listener is not None
-        options = self._options(self._listener.fileno())
-        path = Path(self.options.directory) / OPTIONS_FILE
+        descriptors = [listener.fileno() for listener in self._listeners]
+        options = self._options(descriptors)
+        path = Path(self.options.directory) / options_name(self.number)
         write_atomically(path, msgspec.json.encode(options), private=True)
         self._log_from = self._log.stat().st_size if self._log.exists() else 0
         command = [sys.executable, "-m", "roadworthy.serving", "gateway", str(path)]
@@ -199,23 +209,26 @@ class GatewayKeeper:
             self._log,
             Path(self.options.directory),
             environment,
-            pass_fds=(self._listener.fileno(),),
+            pass_fds=tuple(descriptors),
         )
 
-    def _options(self, fd: int) -> GatewayOptions:
-        log = None
-        if self.options.predictions:
-            log = LogOptions(
-                directory=self.options.predictions, flush_seconds=self.options.flush_seconds
-            )
+    def _options(self, descriptors: list[int]) -> GatewayOptions:
+        log = self.options.log
+        if log is not None:
+            log = msgspec.structs.replace(log, retains=log.retains and self.number == 0)
+        own = self._controls[self.number]
         return GatewayOptions(
-            table=str(self.table),
-            control=str(self._control),
+            table=str(table_path(self.options)),
+            control=str(own),
             log=log,
             host=self.options.host,
             port=self.port,
-            socket_fd=fd,
+            bound=self.options.bound,
+            sockets=descriptors,
+            peers=[str(path) for path in self._controls if path != own],
             token=self.options.token,
+            traces=self.options.traces,
+            trace_share=self.options.trace_share,
             limits=self.options.limits,
             lease=str(self._lease),
             lease_seconds=self.options.lease_seconds,
@@ -224,7 +237,9 @@ class GatewayKeeper:
     async def _ask(self, word: str) -> GatewayState:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                reader, writer = await asyncio.open_unix_connection(str(self._control))
+                reader, writer = await asyncio.open_unix_connection(
+                    str(self._controls[self.number])
+                )
                 try:
                     writer.write(msgspec.json.encode({"do": word}) + b"\n")
                     answer = await reader.readline()
@@ -233,6 +248,26 @@ class GatewayKeeper:
             return msgspec.json.decode(answer, type=GatewayState)
         except (OSError, TimeoutError, msgspec.DecodeError, ValueError) as error:
             raise Unavailable(f"the gateway does not answer its agent: {error!r}") from None
+
+
+def table_path(options: AgentOptions) -> Path:
+    """The file of the table that gateways follow."""
+    return Path(options.directory) / "gateway.json"
+
+
+def control_name(number: int) -> str:
+    """What the number-th gateway's control socket and log are called."""
+    return "gateway" if number == 0 else f"gateway-{number}"
+
+
+def control_names(count: int) -> list[str]:
+    """The names of all of them."""
+    return [control_name(number) for number in range(count)]
+
+
+def options_name(number: int) -> str:
+    """What the file of the number-th gateway's options is called."""
+    return f"{control_name(number)}-options.json"
 
 
 def write_atomically(path: Path, content: bytes, private: bool = False) -> None:

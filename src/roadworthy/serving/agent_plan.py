@@ -23,12 +23,17 @@ class Place(Document):
 
 
 class Seen(Value):
-    """A worker as it was last seen. ``in_use`` is whether the gateway may still send to it."""
+    """A worker as it was last seen.
+
+    ``in_use`` is whether the gateway may still send to it; ``tired`` why it should be replaced
+    although it works (empty: it should not).
+    """
 
     id: str
     place: Place
     state: WorkerState
     in_use: bool = False
+    tired: str = ""
 
 
 class Trouble(Value):
@@ -97,7 +102,9 @@ def next_plan(
     """The next steps. ``routed`` are the routes that the gateway follows now.
 
     A route changes only once a worker of its release is ready; until then the one before
-    stays, and so do that release's workers. A worker is stopped once the gateway has let it go.
+    stays, and so do that release's workers. A worker whose place is no longer wanted (its
+    release moves to another environment, or has other limits), or which is tired, answers on
+    until those that follow it are ready. It is stopped once the gateway has let it go.
     """
     ready = {worker.place.release for worker in seen if worker.state == "ready"}
     before = {(route.model, route.stage): route for route in routed}
@@ -108,16 +115,16 @@ def next_plan(
         routes.append(old if keep and old is not None else route)
     wanted = [place_of(spec, slot) for spec in table.workers for slot in range(spec.replicas)]
     held = {route.release for route in routes} - {spec.release for spec in table.workers}
-    taken = {worker.place for worker in seen if worker.state in ("starting", "ready")}
+    fresh = [worker for worker in seen if not worker.tired]
+    taken = {worker.place for worker in fresh if worker.state in ("starting", "ready")}
     start = []
     for place in wanted:
         trouble = troubles.get(place)
         if place in taken or (trouble and now < trouble.at + pause_after(trouble)):
             continue
         start.append(place)
-    stays = set(wanted)
-    leave = [w for w in seen if w.place not in stays and w.place.release not in held]
-    gone = {worker.id for worker in leave}
+    gone = _leaving(table, fresh, seen, set(wanted), held)
+    leave = [worker for worker in seen if worker.id in gone]
     return Plan(
         start=start,
         stop=[
@@ -127,15 +134,33 @@ def next_plan(
         ],
         use=[worker.id for worker in seen if worker.state == "ready" and worker.id not in gone],
         routes=routes,
-        failed=_failed(wanted, taken, troubles),
+        failed=_failed(wanted, taken | {w.place for w in seen if w.state == "ready"}, troubles),
     )
+
+
+def _leaving(
+    table: RoutingTable, fresh: list[Seen], seen: list[Seen], wanted: set[Place], held: set[str]
+) -> set[str]:
+    """The ids of workers that nothing needs any more."""
+    missing = {(spec.release, spec.flow): spec.replicas for spec in table.workers}
+    for worker in fresh:
+        home = (worker.place.release, worker.place.flow)
+        if worker.state == "ready" and worker.place in wanted and home in missing:
+            missing[home] -= 1
+    gone = set()
+    for worker in seen:
+        home = (worker.place.release, worker.place.flow)
+        stays = worker.place in wanted and not worker.tired
+        if not stays and worker.place.release not in held and missing.get(home, 0) <= 0:
+            gone.add(worker.id)
+    return gone
 
 
 def _failed(
     wanted: list[Place], taken: set[Place], troubles: dict[Place, Trouble]
 ) -> dict[str, str]:
     """Releases of which no worker runs or is about to, and why."""
-    hope = {place.release for place in wanted if place in taken}
+    hope = {place.release for place in taken}
     failed = {}
     for place in wanted:
         trouble = troubles.get(place)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
-from roadworthy.core.signature import Output, Signature
+from roadworthy.core.signature import Column, Output, Signature
+from roadworthy_runtime import frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +15,8 @@ class Answered:
     """Answers for ``n`` rows: values by frame column, and the rows that have none.
 
     ``rejected`` maps rows to (reason, line), ``failed`` rows to the flow's error; ``times``
-    are microseconds by stage; ``batch`` is the number of rows that were answered together.
+    are microseconds by stage; ``batch`` is the number of rows that were answered together. The
+    answers to a columnar job stay in the worker's ``frame``, and ``columns`` is empty.
     """
 
     n: int
@@ -21,8 +24,9 @@ class Answered:
     rejected: dict[int, tuple[str, int | None]]
     failed: dict[int, str]
     warnings: list[tuple[int | None, str, str]]
-    times: dict[str, int]
+    times: dict[str, int | None]
     batch: int
+    frame: frames.Frame | None = None
 
 
 def wire_names(output: Output) -> list[tuple[str, str]]:
@@ -37,15 +41,28 @@ def row_values(signature: Signature, answered: Answered) -> list[dict[str, Any]]
     rows: list[dict[str, Any]] = [{} for _ in range(answered.n)]
     for output in signature.outputs:
         names = wire_names(output)
+        lists = [
+            _parsed(column, answered.columns[wire])
+            for column, (_, wire) in zip(output.columns, names, strict=True)
+        ]
         if len(names) == 1:
-            for row, value in zip(rows, answered.columns[names[0][1]], strict=True):
+            for row, value in zip(rows, lists[0], strict=True):
                 row[output.name] = value
             continue
-        lists = [answered.columns[wire] for _, wire in names]
         keys = [column for column, _ in names]
         for row, values in zip(rows, zip(*lists, strict=True), strict=True):
             row[output.name] = dict(zip(keys, values, strict=True))
     return rows
+
+
+def _parsed(column: Column, values: list[Any]) -> list[Any]:
+    """The values; those of an object column, which travel as JSON text, read (NaN as null)."""
+    if column.type != "object":
+        return values
+    return [
+        value if value is None else json.loads(value, parse_constant=lambda _: None)
+        for value in values
+    ]
 
 
 def restore_rows(answered: Answered, n: int, rejected: dict[int, str]) -> Answered:

@@ -1,7 +1,7 @@
 """MLflow's ``/invocations``: its JSON forms and CSV, answered by ``predictions``.
 
 A rejected row is null in ``predictions``; where there are any, ``rejected`` and
-``warnings`` stand beside it.
+``warnings`` stand beside it. ``params`` may be there, as for MLflow's models that take none.
 """
 
 from __future__ import annotations
@@ -37,7 +37,13 @@ def read_mlflow(signature: Signature, content_type: str, body: bytes, most_rows:
     request = decode_json(body)
     given = [form for form in FORMS if isinstance(request, dict) and form in request]
     if len(given) != 1:
-        raise Refused("bad-request", f"the body should have one of {', '.join(FORMS)}")
+        raise Refused(
+            "bad-request",
+            f"the body should have exactly one of {', '.join(FORMS)}",
+            cure='send {"dataframe_records": [{"column": value, …}, …]}',
+        )
+    if not isinstance(request.get("params", {}), dict | None):
+        raise Refused("bad-request", "'params' should be an object")
     value = request[given[0]]
     if given[0] == "dataframe_split":
         return _from_split(signature, value, most_rows)
@@ -95,7 +101,10 @@ def _from_columns(signature: Signature, value: dict[str, Any], most_rows: int) -
 
 
 def write_mlflow(signature: Signature, answered: Answered) -> bytes:
-    """The body of the answer. Raises Refused where a row failed."""
+    """The body of the answer. Raises Refused where a row failed.
+
+    A flow with one output is answered by its values, one with several by objects.
+    """
     if answered.failed:
         row, message = next(iter(answered.failed.items()))
         raise Refused("flow-failed", f"row {row}: {message}")

@@ -7,8 +7,8 @@ never waits; under load, batches form by themselves.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -16,39 +16,27 @@ from roadworthy.core.signature import Signature
 from roadworthy.serving.answers import Answered
 from roadworthy.serving.link import Link
 from roadworthy.serving.options import Limits
+from roadworthy.serving.pace import Pace
 from roadworthy.serving.problems import Refused
+from roadworthy.serving.waiting import Job, Waiting
 from roadworthy_runtime import frames
 
 SWEEP_SECONDS = 0.05
+PATIENCE = 0.5
+"""The share of a request's time that it may be expected to wait; else it is refused at once."""
+CHECK_AFTER = 3
+"""After so many batches in a row without an answer a worker is asked its golden request."""
 RETRY_AFTER = 1
 
 
-class Job:
-    """Rows of one request that wait for answers. ``deadline`` is on the monotonic clock."""
-
-    __slots__ = ("attempts", "bytes", "columns", "deadline", "future", "n", "queued", "solo")
-
-    def __init__(
-        self, columns: dict[str, tuple[str, list[Any]]], n: int, bytes: int, deadline: float
-    ) -> None:
-        self.columns = columns
-        self.n = n
-        self.bytes = bytes
-        self.deadline = deadline
-        self.queued = time.monotonic()
-        self.attempts = 0
-        self.solo = False
-        self.future: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
-
-
 class _Batch:
-    __slots__ = ("id", "jobs", "rows", "sent")
+    __slots__ = ("id", "jobs", "rows", "sent", "taken")
 
-    def __init__(self, id: int, jobs: list[Job], sent: float) -> None:
+    def __init__(self, id: int, jobs: list[Job]) -> None:
         self.id = id
         self.jobs = jobs
         self.rows = sum(job.n for job in jobs)
-        self.sent = sent
+        self.taken = self.sent = time.monotonic()
 
 
 class Pool:
@@ -63,6 +51,7 @@ class Pool:
         self.flow = flow
         self.signature = signature
         self.failed = ""
+        self.failures: dict[str, int] = {}
         self.batch_seconds = 30.0
         self.retired = False
         self.links: set[Link] = set()
@@ -70,9 +59,8 @@ class Pool:
         self.on_batch: Callable[[int, float], None] = lambda rows, seconds: None
         self.on_lost: Callable[[str], None] = lambda reason: None
         self._limits = limits
-        self._queue: deque[Job] = deque()
-        self._queued_rows = 0
-        self._queued_bytes = 0
+        self._pace = Pace()
+        self._queue = Waiting()
         self._idle: list[Link] = []
         self._busy: dict[Link, _Batch] = {}
         self._leaving: set[Link] = set()
@@ -91,22 +79,15 @@ class Pool:
         """Queue a job; its future gets the answers, or Refused. Raises Refused when full."""
         if self.failed and not self.links:
             raise Refused("unavailable", self.failed, retry_after=RETRY_AFTER)
-        full = len(self._queue) >= self._limits.queue_requests
-        if full or (
-            self._queue
-            and (
-                self._queued_rows + job.n > self._limits.queue_rows
-                or self._queued_bytes + job.bytes > self._limits.queue_bytes
-            )
-        ):
-            raise Refused(
-                "overloaded",
-                f"{len(self._queue)} requests wait for {self.release} already",
-                cure="try again later, or run more workers",
-                retry_after=RETRY_AFTER,
-            )
-        self._queue.append(job)
-        self._count(job, 1)
+        wait = self._expected_wait(job)
+        if wait > PATIENCE * (job.deadline - time.monotonic()):
+            raise self._overloaded(wait)
+        while self._full(job):
+            displaced = self._queue.displaced_by(job.priority)
+            if displaced is None:
+                raise self._overloaded()
+            _fail(displaced, self._overloaded())
+        self._queue.push(job)
         if self._alone and self._idle and not self._busy:
             self._dispatch()
         elif not self._scheduled:
@@ -149,13 +130,15 @@ class Pool:
 
     def refuse_all(self, refused: Refused) -> None:
         """Refuse what is queued."""
-        while self._queue:
-            _fail(self._queue.popleft(), refused)
-        self._queued_rows = self._queued_bytes = 0
+        for job in self._queue.clear():
+            _fail(job, refused)
 
     def answered(self, link: Link, frame: frames.Frame) -> None:
         """A worker's answer to its batch."""
         batch = self._busy.get(link)
+        if batch is not None and not batch.jobs:
+            self._checked(link, frame)
+            return
         if batch is None or frame.id != batch.id or frame.kind != "answers":
             what = frame.meta.get("message", f"a frame of kind {frame.kind!r} for no request")
             link.kill(f"worker {link.id} sent: {what}")
@@ -166,17 +149,43 @@ class Pool:
             link.kill(f"worker {link.id} sent an answer that can't be read: {error}")
             return
         del self._busy[link]
-        self.on_batch(batch.rows, time.monotonic() - batch.sent)
+        took = time.monotonic() - batch.sent
+        self._pace.observe(batch.rows, took)
+        self.on_batch(batch.rows, took)
         for job, answer in zip(batch.jobs, parts, strict=True):
             if not job.future.done():
                 job.future.set_result(answer)
+        link.failures = link.failures + 1 if _nothing_answered(frame) else 0
+        if link.failures and link.failures % CHECK_AFTER == 0 and link not in self._leaving:
+            self._check(link)
+        else:
+            self._free(link)
+        self._dispatch()
+
+    def _check(self, link: Link) -> None:
+        """Ask a worker its golden request: is it the rows that fail, or the worker?"""
+        self._next += 1
+        self._busy[link] = _Batch(self._next, [])
+        link.send(frames.encode("check", self._next))
+        if self._sweep is None:
+            self._sweep = self._loop.call_later(SWEEP_SECONDS, self._look)
+
+    def _checked(self, link: Link, frame: frames.Frame) -> None:
+        problem = frame.meta.get("problem")
+        if problem:
+            link.kill(f"worker {link.id} fails: {problem}")
+            return
+        del self._busy[link]
+        self._free(link)
+        self._dispatch()
+
+    def _free(self, link: Link) -> None:
         if link in self._leaving:
             self._leaving.discard(link)
             link.receiver = None
             link.close()
         else:
             self._idle.append(link)
-        self._dispatch()
 
     def lost(self, link: Link, reason: str) -> None:
         """A worker is gone: its requests are asked once more, each alone."""
@@ -196,8 +205,7 @@ class Pool:
                     _fail(job, Refused("worker-failed", f"{reason} while answering this request"))
                     continue
                 job.solo = True
-                self._queue.appendleft(job)
-                self._count(job, 1)
+                self._queue.push_first(job)
         self._dispatch()
 
     def _dispatch_scheduled(self) -> None:
@@ -215,39 +223,56 @@ class Pool:
     def _take(self) -> list[Job]:
         jobs: list[Job] = []
         rows = size = 0
-        now = time.monotonic()
+        now = first = time.monotonic()
         while self._queue:
-            job = self._queue[0]
+            job = self._queue.first()
             if job.future.done() or job.deadline <= now:
-                self._drop_first(job)
+                _fail(self._queue.pop(), _late())
                 continue
+            first = min(first, job.deadline) if jobs else job.deadline
             if jobs and (
                 job.solo
                 or rows + job.n > self._limits.batch_rows
                 or size + job.bytes > self._limits.batch_bytes
+                or now + self._pace.seconds(rows + job.n) > first
             ):
                 break
-            self._queue.popleft()
-            self._count(job, -1)
-            jobs.append(job)
+            jobs.append(self._queue.pop())
             rows += job.n
             size += job.bytes
             if job.solo:
                 break
         return jobs
 
-    def _drop_first(self, job: Job) -> None:
-        self._queue.popleft()
-        self._count(job, -1)
-        _fail(job, _late())
+    def _full(self, job: Job) -> bool:
+        queue, limits = self._queue, self._limits
+        if len(queue) >= limits.queue_requests:
+            return True
+        too_much = queue.rows + job.n > limits.queue_rows
+        return bool(queue) and (too_much or queue.bytes + job.bytes > limits.queue_bytes)
 
-    def _count(self, job: Job, sign: int) -> None:
-        self._queued_rows += sign * job.n
-        self._queued_bytes += sign * job.bytes
+    def _expected_wait(self, job: Job) -> float:
+        """Seconds until the job would be answered, as far as the pace is known.
+
+        What is under way counts whole: for a moment too much is refused rather than too late.
+        """
+        if not self._queue or not self.links:
+            return 0.0
+        under_way = sum(batch.rows for batch in self._busy.values())
+        waiting = self._queue.rows_before(job.priority) + job.n
+        return self._pace.seconds(under_way + waiting) / len(self.links)
+
+    def _overloaded(self, wait: float = 0.0) -> Refused:
+        return Refused(
+            "overloaded",
+            f"{len(self._queue)} requests wait for {self.release} already",
+            cure="try again later, or run more workers",
+            retry_after=max(RETRY_AFTER, math.ceil(wait)),
+        )
 
     def _send(self, link: Link, jobs: list[Job]) -> None:
         self._next += 1
-        batch = _Batch(self._next, jobs, time.monotonic())
+        batch = _Batch(self._next, jobs)
         try:
             frame = frames.encode("predict", batch.id, batch.rows, _merge(jobs))
         except frames.FrameError as error:
@@ -257,6 +282,7 @@ class Pool:
             return
         self._busy[link] = batch
         self._alone = len(jobs) == 1
+        batch.sent = time.monotonic()
         link.send(frame)
 
     def _look(self) -> None:
@@ -272,9 +298,8 @@ class Pool:
         for job in self._queue:
             if job.deadline <= now:
                 _fail(job, _late() if self.links else self._nobody())
-        if self._queue and not any(not job.future.done() for job in self._queue):
+        if self._queue and all(job.future.done() for job in self._queue):
             self._queue.clear()
-            self._queued_rows = self._queued_bytes = 0
         if self._queue or self._busy:
             self._sweep = self._loop.call_later(SWEEP_SECONDS, self._look)
         self._settle()
@@ -291,6 +316,11 @@ class Pool:
         self.emptied(self)
 
 
+def _nothing_answered(frame: frames.Frame) -> bool:
+    failed = frame.meta.get("failed", ())
+    return bool(failed) and len(failed) + len(frame.meta.get("rejected", ())) >= frame.n
+
+
 def _fail(job: Job, refused: Refused) -> None:
     if not job.future.done():
         job.future.set_exception(refused)
@@ -300,14 +330,15 @@ def _late() -> Refused:
     return Refused("deadline", "the answer did not come within the request's deadline")
 
 
-def _merge(jobs: list[Job]) -> dict[str, tuple[str, list[Any]]]:
+def _merge(jobs: list[Job]) -> dict[str, tuple[str, Any]]:
     if len(jobs) == 1:
         return jobs[0].columns
     merged: dict[str, tuple[str, list[Any]]] = {}
     for name, (wire, _) in jobs[0].columns.items():
         values: list[Any] = []
         for job in jobs:
-            values += job.columns[name][1]
+            given = job.columns[name][1]
+            values += given.values(wire) if isinstance(given, frames.Packed) else given
         merged[name] = (wire, values)
     return merged
 
@@ -315,11 +346,16 @@ def _merge(jobs: list[Job]) -> dict[str, tuple[str, list[Any]]]:
 def _split(batch: _Batch, frame: frames.Frame) -> list[Answered]:
     if frame.n != batch.rows:
         raise ValueError(f"{frame.n} answers for {batch.rows} rows")
-    columns = {name: column.values() for name, column in frame.columns.items()}
+    whole = batch.jobs[0].columnar
+    columns = {} if whole else {name: each.values() for name, each in frame.columns.items()}
     rejected = {row: (reason, line) for row, reason, line in frame.meta.get("rejected", ())}
     failed = dict(frame.meta.get("failed", ()))
     warnings = [(row, name, text) for row, name, text in frame.meta.get("warnings", ())]
-    times = frame.meta.get("times", {})
+    times = {
+        "batch": int((batch.sent - batch.taken) * 1e6),
+        "worker": int((time.monotonic() - batch.sent) * 1e6),
+        "flow": frame.meta.get("times", {}).get("flow"),
+    }
     found: list[Answered] = []
     start = 0
     for job in batch.jobs:
@@ -335,8 +371,9 @@ def _split(batch: _Batch, frame: frames.Frame) -> list[Answered]:
                     for row, name, text in warnings
                     if row is None or start <= row < stop
                 ],
-                times={"queue": int((batch.sent - job.queued) * 1e6), **times},
+                times={"queue": int((batch.taken - job.queued) * 1e6), **times},
                 batch=batch.rows,
+                frame=frame if whole else None,
             )
         )
         start = stop

@@ -4,45 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
-import msgspec
-
-from roadworthy.serving import codec_oip
+from roadworthy.serving.answers import Answered
+from roadworthy.serving.arrow_columns import Chunk
+from roadworthy.serving.arrow_stream import ARROW_TYPE, Broken, answer_stream
+from roadworthy.serving.dispatch import Pool
 from roadworthy.serving.headers import Headers, read_headers
 from roadworthy.serving.inference import Exchange, infer
+from roadworthy.serving.information import Information
+from roadworthy.serving.log_entries import ChunkRows, Entry
 from roadworthy.serving.metrics import Metrics
-from roadworthy.serving.openapi import describe_model
 from roadworthy.serving.options import Limits
 from roadworthy.serving.payload import too_large
-from roadworthy.serving.prediction_log import Entry, PredictionLog
-from roadworthy.serving.problems import Protocol, Refused, render
+from roadworthy.serving.prediction_log import PredictionLog
+from roadworthy.serving.problems import Protocol, Refused
+from roadworthy.serving.replies import Receive, Reply, Send, refusal, send_reply
 from roadworthy.serving.routing import Routing
+from roadworthy.serving.spans import Spans
 from roadworthy.serving.targets import Target, parse_path, stage_of
 
 Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-JSON = "application/json"
 OPEN_VERBS = ("live", "ready", "health", "ping", "version")
 
 
-class Reply(NamedTuple):
-    """What is sent back."""
-
-    status: int
-    body: bytes
-    type: str = JSON
-    extra: tuple[tuple[bytes, bytes], ...] = ()
-
-
 class Gateway:
-    """The application. ``log`` is None where predictions aren't logged."""
+    """The application. ``log`` is None where predictions aren't logged.
+
+    ``bound`` maps ports to the model that ``/invocations`` and ``/ping`` mean there; ``spans``
+    takes what was traced, ``trace_share`` of the traces that begin here.
+    """
 
     def __init__(
         self,
@@ -51,55 +47,93 @@ class Gateway:
         limits: Limits,
         log: PredictionLog | None = None,
         token: str = "",
+        bound: Mapping[int, str] | None = None,
+        spans: Spans | None = None,
+        trace_share: float = 0.0,
     ) -> None:
         self.routing = routing
         self.metrics = metrics
+        self.information = Information(routing, metrics)
         self._limits = limits
         self._log = log
         self._token = token.encode()
+        self._bound = dict(bound or {})
+        self._spans = spans
+        self._trace_share = trace_share
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
         if scope["type"] != "http":
             return
-        headers = read_headers(scope["headers"])
+        headers = read_headers(scope["headers"], self._trace_share)
         target = parse_path(scope["path"])
+        if self._bound and target is not None and not target.model:
+            target = target._replace(model=self._bound.get(scope["server"][1], ""))
         if target is not None and target.verb == "infer" and scope["method"] == "POST":
             await self._infer(target, headers, scope, receive, send)
             return
         protocol = target.protocol if target is not None else _protocol_of(scope["path"])
         try:
-            reply = self._answer(target, headers, scope)
+            reply = await self._answer(target, headers, scope)
         except Refused as refused:
-            reply = _refusal(refused, protocol, headers.request_id)
-        await _send(send, reply, headers.request_id, headers.traceparent)
+            reply = refusal(refused, protocol, headers.request_id)
+        await send_reply(send, self._parting(reply), headers, headers.request_id)
 
     async def _infer(
         self, target: Target, headers: Headers, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        exchange = Exchange(target, headers, time.perf_counter(), time.time_ns())
+        began = time.perf_counter()
+        exchange = Exchange(target, headers, began, time.time_ns(), began)
         exchange.request_id = headers.request_id
         try:
             self._check_token(headers)
+            if target.protocol == "plain" and headers.content_type == ARROW_TYPE:
+                exchange.pool, exchange.stage = self._resolve(target, scope)
+                await self._stream(exchange, exchange.pool, receive, send)
+                return
             body = await _read_body(headers, receive, self._limits)
+            exchange.complete = time.perf_counter()
             exchange.pool, exchange.stage = self._resolve(target, scope)
-            status, content = await infer(exchange, body, self._limits)
-            reply = Reply(status, content)
+            reply = await infer(exchange, body, self._limits)
         except Refused as refused:
-            reply = _refusal(refused, target.protocol, exchange.request_id)
+            exchange.refused = refused.code
+            reply = refusal(refused, target.protocol, exchange.request_id)
         except _Gone:
             return
         except Exception:  # noqa: BLE001 - a caller gets a clear 500, never a stack trace
             traceback.print_exc()
+            exchange.refused = "internal"
             failure = Refused("internal", "the gateway failed; its log tells where")
-            reply = _refusal(failure, target.protocol, exchange.request_id)
+            reply = refusal(failure, target.protocol, exchange.request_id)
+        exchange.seconds = time.perf_counter() - exchange.complete
         release = exchange.pool.release if exchange.pool is not None else ""
-        await _send(send, reply, exchange.request_id, headers.traceparent, release)
+        await send_reply(send, self._parting(reply), headers, exchange.request_id, release)
         self._record(exchange, reply.status)
 
-    def _resolve(self, target: Target, scope: Scope) -> Any:
-        if target.number:
-            return self.routing.resolve_number(target.model, target.number)
+    async def _stream(self, exchange: Exchange, pool: Pool, receive: Receive, send: Send) -> None:
+        """Answer an Arrow stream with one. Raises Refused while nothing was sent yet."""
+
+        def done(first: int, chunk: Chunk, answered: Answered | None, batch: Any) -> None:
+            self.metrics.count_chunk(pool.release, chunk, answered)
+            if self._log is not None:
+                exchange.seconds = time.perf_counter() - exchange.complete
+                entry = Entry.of(exchange, pool, 200, "token" if self._token else "")
+                rows = ChunkRows(first, chunk.arrays, batch)
+                self._log.append(
+                    entry._replace(n=chunk.n, bytes=chunk.bytes, answered=answered, chunk=rows)
+                )
+
+        try:
+            await answer_stream(exchange, pool, receive, send, self._limits, done)
+        except Broken as broken:
+            exchange.refused = "broken-stream"
+            print(f"request {exchange.request_id}: {broken}", file=sys.stderr, flush=True)
+        exchange.seconds = time.perf_counter() - exchange.complete
+        self.metrics.count(exchange, 200)
+        if self._spans is not None:
+            self._spans.record(exchange, 200)
+
+    def _resolve(self, target: Target, scope: Scope) -> tuple[Pool, str]:
         model = target.model
         if not model:
             routed = self.routing.routed
@@ -111,7 +145,7 @@ class Gateway:
                 )
             model = routed[0]
         query = scope["query_string"]
-        return self.routing.resolve(model, stage_of(query) if query else "")
+        return self.routing.find(model, target.number, stage_of(query) if query else "")
 
     def _check_token(self, headers: Headers) -> None:
         if self._token and not hmac.compare_digest(headers.token.encode(), self._token):
@@ -121,110 +155,36 @@ class Gateway:
                 cure="send Authorization: Bearer with the installation's token",
             )
 
-    def _record(self, exchange: Exchange, status: int) -> None:
-        pool = exchange.pool
-        if pool is None:
-            self.metrics.count_request("", exchange.target.protocol, status)
-            return
-        seconds = time.perf_counter() - exchange.began
-        self.metrics.count_answer(
-            pool.release, exchange.target.protocol, status, seconds, exchange.answered
-        )
-        if self._log is None:
-            return
-        checked = exchange.checked
-        self._log.append(
-            Entry(
-                at=exchange.at,
-                seconds=seconds,
-                request_id=exchange.request_id,
-                trace=exchange.headers.traceparent,
-                caller="token" if self._token else "",
-                release=pool.release,
-                stage=exchange.stage,
-                status=status,
-                signature=pool.signature,
-                n=checked.n if checked is not None else 0,
-                bytes=exchange.bytes,
-                columns=checked.columns if checked is not None else None,
-                answered=exchange.answered,
-            )
-        )
+    def _parting(self, reply: Reply) -> Reply:
+        """The reply; while this gateway is about to end, the last one on its connection."""
+        if not self.information.draining:
+            return reply
+        return reply._replace(extra=(*reply.extra, (b"connection", b"close")))
 
-    def _answer(self, target: Target | None, headers: Headers, scope: Scope) -> Reply:
+    def _record(self, exchange: Exchange, status: int) -> None:
+        self.metrics.count(exchange, status)
+        if self._spans is not None:
+            self._spans.record(exchange, status)
+        pool = exchange.pool
+        if self._log is not None and pool is not None:
+            self._log.append(Entry.of(exchange, pool, status, "token" if self._token else ""))
+
+    async def _answer(self, target: Target | None, headers: Headers, scope: Scope) -> Reply:
         """What is not inference."""
         if target is None:
-            raise Refused("not-found", f"there is nothing at {scope['path'][:200]!r}")
+            raise Refused(
+                "not-found",
+                f"there is nothing at {scope['path'][:200]!r}",
+                cure="see /models, and /openapi/{model}.json",
+            )
         wanted = ("POST",) if target.verb == "infer" else ("GET", "HEAD")
         if scope["method"] not in wanted:
-            raise Refused("method", f"use {wanted[0]} here, not {scope['method'][:20]}")
+            allow = ", ".join(wanted)
+            raise Refused("method", f"use {allow} here, not {scope['method'][:20]}", allow=allow)
         if target.verb not in OPEN_VERBS:
             self._check_token(headers)
-        return _ANSWERS[target.verb](self, target, scope)
-
-    def _server(self, target: Target, scope: Scope) -> Reply:
-        return _json({"name": "roadworthy", "version": _version(), "extensions": []})
-
-    def _live(self, target: Target, scope: Scope) -> Reply:
-        return _json({"live": True})
-
-    def _ready(self, target: Target, scope: Scope) -> Reply:
-        if not target.model:
-            ready = self.routing.revision > 0
-            return Reply(200 if ready else 503, msgspec.json.encode({"ready": ready}))
-        pool, _ = self._resolve(target, scope)
-        ready = bool(pool.links)
-        body = {"name": target.model, "ready": ready}
-        return Reply(200 if ready else 503, msgspec.json.encode(body))
-
-    def _metadata(self, target: Target, scope: Scope) -> Reply:
-        pool, _ = self._resolve(target, scope)
-        numbers = self.routing.numbers(target.model)
-        return _json(codec_oip.metadata(pool.signature, target.model, numbers))
-
-    def _health(self, target: Target, scope: Scope) -> Reply:
-        return _json({"status": "ok", "table": self.routing.version})
-
-    def _ping(self, target: Target, scope: Scope) -> Reply:
-        return Reply(200, b"\n", "text/plain")
-
-    def _version(self, target: Target, scope: Scope) -> Reply:
-        return Reply(200, _version().encode(), "text/plain")
-
-    def _metrics(self, target: Target, scope: Scope) -> Reply:
-        for pool in self.routing.pools.values():
-            self.metrics.waiting.labels(pool.release).set(pool.waiting)
-        self.metrics.table.set(self.routing.version)
-        return Reply(200, self.metrics.text(), "text/plain; version=0.0.4; charset=utf-8")
-
-    def _models(self, target: Target, scope: Scope) -> Reply:
-        live = {}
-        for model in self.routing.routed:
-            pool, stage = self.routing.resolve(model)
-            live[model] = {"release": pool.release, "stage": stage}
-        models = [
-            {"model": model, "versions": self.routing.numbers(model), "live": live.get(model)}
-            for model in self.routing.models
-        ]
-        return _json({"models": models})
-
-    def _openapi(self, target: Target, scope: Scope) -> Reply:
-        pool, _ = self._resolve(target, scope)
-        return _json(describe_model(target.model, pool.release, pool.signature))
-
-
-_ANSWERS: dict[str, Callable[[Gateway, Target, Scope], Reply]] = {
-    "server": Gateway._server,
-    "live": Gateway._live,
-    "ready": Gateway._ready,
-    "metadata": Gateway._metadata,
-    "health": Gateway._health,
-    "ping": Gateway._ping,
-    "version": Gateway._version,
-    "metrics": Gateway._metrics,
-    "models": Gateway._models,
-    "openapi": Gateway._openapi,
-}
+        query = scope["query_string"]
+        return await self.information.answer(target, stage_of(query) if query else "")
 
 
 class _Gone(Exception):
@@ -264,44 +224,5 @@ def _bounded(body: bytes, limits: Limits) -> bytes:
     return body
 
 
-def _refusal(refused: Refused, protocol: Protocol, request_id: str) -> Reply:
-    status, type_, body = render(refused, protocol, request_id)
-    extra: tuple[tuple[bytes, bytes], ...] = ()
-    if refused.retry_after is not None:
-        extra = ((b"retry-after", str(refused.retry_after).encode()),)
-    if status in (408, 413):
-        extra = (*extra, (b"connection", b"close"))
-    if status == 401:
-        extra = (*extra, (b"www-authenticate", b"Bearer"))
-    return Reply(status, body, type_, extra)
-
-
-async def _send(
-    send: Send, reply: Reply, request_id: str, traceparent: str, release: str = ""
-) -> None:
-    headers = [
-        (b"content-type", reply.type.encode()),
-        (b"content-length", str(len(reply.body)).encode()),
-        (b"x-request-id", request_id.encode()),
-        (b"traceparent", traceparent.encode()),
-        *reply.extra,
-    ]
-    if release:
-        headers.append((b"x-release", release.encode()))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})
-
-
-def _json(value: Any) -> Reply:
-    return Reply(200, msgspec.json.encode(value))
-
-
 def _protocol_of(path: str) -> Protocol:
     return "oip" if path.startswith("/v2") else "plain"
-
-
-def _version() -> str:
-    try:
-        return version("roadworthy")
-    except PackageNotFoundError:
-        return "0"

@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import uvicorn
 
 from roadworthy.errors import Damaged, NewerFormat, NotFound, UsageError
 from roadworthy.serving.gateway import Gateway
+from roadworthy.serving.http_server import Server, allow_files
+from roadworthy.serving.information import Information
 from roadworthy.serving.metrics import Metrics
 from roadworthy.serving.options import GatewayOptions
 from roadworthy.serving.prediction_log import PredictionLog
 from roadworthy.serving.routing import Routing
+from roadworthy.serving.spans import open_spans
 from roadworthy.serving.table import read_table
 from roadworthy_runtime.limits import nobody_holds
 
@@ -35,11 +37,11 @@ def run_gateway(options: GatewayOptions) -> int:
 
     Raises UsageError where its address can't be listened on.
     """
-    with _listening(options) as listener:
-        return asyncio.run(_run(options, listener))
+    with _listening(options) as listeners:
+        return asyncio.run(_run(options, listeners))
 
 
-async def _run(options: GatewayOptions, listener: socket.socket) -> int:
+async def _run(options: GatewayOptions, listeners: list[socket.socket]) -> int:
     metrics = Metrics()
     log = None
     if options.log is not None:
@@ -48,26 +50,31 @@ async def _run(options: GatewayOptions, listener: socket.socket) -> int:
             on_written=metrics.log_written.inc,
             on_dropped=lambda rows, reason: metrics.log_dropped.labels(reason).inc(rows),
         )
+    spans = open_spans(options.traces) if options.traces else None
     routing = Routing(options.limits, metrics.watch)
     path = Path(options.table)
     if path.exists():
         await routing.apply(read_table(path))
-    application = Gateway(routing, metrics, options.limits, log, options.token)
-    server = _Server(
-        uvicorn.Config(
-            application,
-            http="httptools",
-            ws="none",
-            loop="asyncio",
-            lifespan="off",
-            interface="asgi3",
-            access_log=False,
-            log_level="warning",
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=int(options.limits.deadline_seconds) + 1,
-        )
+    application = Gateway(
+        routing,
+        metrics,
+        options.limits,
+        log,
+        options.token,
+        bound=options.bound,
+        spans=spans,
+        trace_share=options.trace_share,
     )
+    information = application.information
+    information.peers = [Path(peer) for peer in options.peers]
+    allow_files(options.limits.connections)
+    server = Server(
+        application,
+        options.limits,
+        on_stop=information.leave,
+        cut_off=lambda reason: metrics.cut_off.labels(reason).inc(),
+    )
+    metrics.connections.set_function(lambda: server.connections)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
@@ -76,42 +83,39 @@ async def _run(options: GatewayOptions, listener: socket.socket) -> int:
     gc.freeze()
     gc.set_threshold(GARBAGE_OBJECTS, 20, 50)
     try:
-        async with _control(Path(options.control), routing, path):
-            await server.serve(sockets=[listener])
+        async with _control(Path(options.control), routing, path, information):
+            await server.serve(sockets=listeners)
     finally:
         watch.cancel()
         if log is not None:
             await asyncio.to_thread(log.close)
+        if spans is not None:
+            await asyncio.to_thread(spans.close)
     return 0
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server without its own signal handling, which would skip what comes after it."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    def stop(self) -> None:
-        """Finish what is under way, then return from ``serve``."""
-        self.should_exit = True
-
-
 @contextlib.contextmanager
-def _listening(options: GatewayOptions) -> Iterator[socket.socket]:
-    if options.socket_fd is not None:
-        with socket.socket(fileno=options.socket_fd) as inherited:
-            yield inherited
-        return
-    with listen(options.host, options.port) as bound:
-        yield bound
+def _listening(options: GatewayOptions) -> Iterator[list[socket.socket]]:
+    with contextlib.ExitStack() as stack:
+        if options.sockets:
+            found = [socket.socket(fileno=number) for number in options.sockets]
+        else:
+            found = [listen(options.host, port) for port in (options.port, *options.bound)]
+        for each in found:
+            stack.enter_context(each)
+        yield found
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens on this address. Raises UsageError where it can't be had."""
+def listen(host: str, port: int, shared: bool = False) -> socket.socket:
+    """A socket that listens on this address. Raises UsageError where it can't be had.
+
+    Several ``shared`` ones may listen on the same port: the kernel deals callers out to them.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         bound.bind((host, port))
         bound.listen(2048)
@@ -127,13 +131,17 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 @contextlib.asynccontextmanager
-async def _control(path: Path, routing: Routing, table: Path) -> AsyncIterator[None]:
-    """Answer ``swap`` and ``status``, one JSON object a line, on a Unix socket."""
+async def _control(
+    path: Path, routing: Routing, table: Path, information: Information
+) -> AsyncIterator[None]:
+    """Answer ``swap``, ``status`` and ``metrics``, one JSON object a line, on a Unix socket."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.LimitOverrunError, ValueError):
             while line := await reader.readline():
-                writer.write(msgspec.json.encode(await _obey(line, routing, table)) + b"\n")
+                writer.write(
+                    msgspec.json.encode(await _obey(line, routing, table, information)) + b"\n"
+                )
                 await writer.drain()
         writer.close()
 
@@ -150,7 +158,9 @@ async def _control(path: Path, routing: Routing, table: Path) -> AsyncIterator[N
         path.unlink(missing_ok=True)
 
 
-async def _obey(line: bytes, routing: Routing, table: Path) -> dict[str, Any]:
+async def _obey(
+    line: bytes, routing: Routing, table: Path, information: Information
+) -> dict[str, Any]:
     problems: list[str] = []
     try:
         command = msgspec.json.decode(line)
@@ -162,8 +172,10 @@ async def _obey(line: bytes, routing: Routing, table: Path) -> dict[str, Any]:
             problems = await routing.apply(read_table(table))
         except (NotFound, Damaged, NewerFormat) as error:
             problems = [error.message]
+    elif word == "metrics":
+        return {"metrics": information.own_metrics()}
     elif word != "status":
-        problems = ["say swap or status"]
+        problems = ["say swap, status or metrics"]
     return {
         "pid": os.getpid(),
         "version": routing.version,
@@ -174,7 +186,7 @@ async def _obey(line: bytes, routing: Routing, table: Path) -> dict[str, Any]:
     }
 
 
-async def _watch_lease(options: GatewayOptions, server: _Server) -> None:
+async def _watch_lease(options: GatewayOptions, server: Server) -> None:
     if not options.lease:
         return
     loop = asyncio.get_running_loop()

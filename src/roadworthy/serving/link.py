@@ -26,7 +26,10 @@ class Receiver(Protocol):
 
 
 class Link(asyncio.Protocol):
-    """A connection to the worker ``id``. ``peer`` is the process at its other end, if known."""
+    """A connection to the worker ``id``. ``peer`` is the process at its other end, if known.
+
+    ``failures`` counts the batches in a row of which the worker answered no row.
+    """
 
     def __init__(self, id: str) -> None:
         self.id = id
@@ -34,6 +37,7 @@ class Link(asyncio.Protocol):
         self.receiver: Receiver | None = None
         self.closed = False
         self.killed = ""
+        self.failures = 0
         self._transport: asyncio.Transport | None = None
         self._assembler = frames.Assembler()
         self._pidfd: int | None = None

@@ -13,9 +13,12 @@ Protocol = Literal["plain", "oip", "mlflow"]
 TITLES = {
     "bad-json": "The body is not JSON",
     "bad-text": "The body is not UTF-8",
+    "bad-arrow": "The body is not an Arrow stream",
     "bad-request": "The request does not have the protocol's form",
     "content-type": "The content type is not supported",
     "content-encoding": "The content encoding is not supported",
+    "bad-http": "The request is not HTTP",
+    "head-too-large": "The head of the request is too large",
     "body-too-large": "The body is too large",
     "too-many-rows": "The request has too many rows",
     "too-slow": "The body took too long to arrive",
@@ -33,9 +36,12 @@ TITLES = {
 STATUSES = {
     "bad-json": 400,
     "bad-text": 400,
+    "bad-arrow": 400,
     "bad-request": 400,
     "content-type": 415,
     "content-encoding": 415,
+    "bad-http": 400,
+    "head-too-large": 431,
     "body-too-large": 413,
     "too-many-rows": 413,
     "too-slow": 408,
@@ -74,6 +80,7 @@ class Refused(Exception):
         findings: list[Finding] | None = None,
         found: int = 0,
         retry_after: int | None = None,
+        allow: str = "",
     ) -> None:
         super().__init__(detail)
         self.code = code
@@ -82,6 +89,7 @@ class Refused(Exception):
         self.findings = findings or []
         self.found = found or len(self.findings)
         self.retry_after = retry_after
+        self.allow = allow
 
     @property
     def status(self) -> int:

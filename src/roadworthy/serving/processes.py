@@ -22,6 +22,8 @@ THREAD_LIMITS = (
     "VECLIB_MAXIMUM_THREADS",
     "ARROW_NUM_THREADS",
 )
+IDLE_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
+"""Threads of numeric libraries sleep while they wait: a spinning one takes another's core."""
 MOST_LOG_BYTES = 5 * 1024 * 1024
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -70,6 +72,13 @@ class Process:
                 os.killpg(self.pid, number)
             else:
                 os.kill(self.pid, number)
+
+    def open_files(self) -> int:
+        """How many files, sockets and pipes it has open; 0 where the system doesn't tell."""
+        try:
+            return sum(1 for _ in Path(f"/proc/{self.pid}/fd").iterdir())
+        except OSError:
+            return 0
 
     def usage(self) -> Usage:
         """What it uses now; zeros where the system doesn't tell."""
@@ -150,10 +159,15 @@ def mentioning(*wanted: str) -> list[Process]:
 
 
 def base_environment(threads: int = 1) -> dict[str, str]:
-    """The little that started processes get of this one's environment, and limits on threads."""
+    """The little that started processes get of this one's environment, and limits on threads.
+
+    >>> base_environment(2)["OMP_NUM_THREADS"], base_environment()["OMP_WAIT_POLICY"]
+    ('2', 'PASSIVE')
+    """
     kept = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ}
     limits = dict.fromkeys(THREAD_LIMITS, str(threads))
-    return {**kept, **limits, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+    python = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+    return {**kept, **limits, **IDLE_THREADS, **python}
 
 
 def last_lines(log: Path, since: int, lines: int = 8) -> str:

@@ -41,6 +41,13 @@ class Routing:
         """Models with a route."""
         return sorted(self._routes)
 
+    def find(self, model: str, number: str = "", stage: str = "") -> tuple[Pool, str]:
+        """The pool that answers, and its stage: a release by number, else what is routed.
+
+        Raises Refused where there is none.
+        """
+        return self.resolve_number(model, number) if number else self.resolve(model, stage)
+
     def resolve(self, model: str, stage: str = "") -> tuple[Pool, str]:
         """The pool and stage that answer for a model; production before staging.
 
@@ -136,6 +143,7 @@ class Routing:
     def _update(self, pool: Pool, release: GatewayRelease, links: dict[str, Link]) -> None:
         pool.batch_seconds = release.batch_seconds
         pool.failed = release.failed
+        pool.failures = release.failures
         named = {worker.id for worker in release.workers}
         for id in named:
             if id in links:

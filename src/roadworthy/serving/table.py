@@ -22,7 +22,10 @@ class GatewayWorker(Document):
 
 
 class GatewayRelease(Document):
-    """A release that can be asked. ``failed`` says why no worker of it will come up."""
+    """A release that can be asked. ``failed`` says why no worker of it will come up.
+
+    ``failures`` counts what happened to its workers, by kind, since its agent began.
+    """
 
     release: str
     flow: str
@@ -30,6 +33,7 @@ class GatewayRelease(Document):
     workers: list[GatewayWorker]
     batch_seconds: float = 30.0
     failed: str = ""
+    failures: dict[str, int] = {}
 
 
 class GatewayTable(Document):

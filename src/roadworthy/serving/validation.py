@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from roadworthy.core.names import nearest
 from roadworthy.core.signature import Column, Signature
 from roadworthy.serving.problems import Finding, Refused
+from roadworthy_runtime import frames
 
 EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - for times without a zone
 AWARE_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -46,14 +47,25 @@ class Sent(NamedTuple):
 class Checked(NamedTuple):
     """Rows that fit: columns as (frame type, values), in the signature's order.
 
+    Values are a list, or where there are many rows ``frames.Packed``.
+
     ``rejected`` maps rows that the signature's policy rejects to the reason; they are still in
     the columns. ``warnings`` are (row, column, message).
     """
 
     n: int
-    columns: dict[str, tuple[str, list[Any]]]
+    columns: dict[str, tuple[str, Any]]
     rejected: dict[int, str]
     warnings: list[tuple[int | None, str, str]]
+
+    def packed(self) -> Checked:
+        """The same with packed columns: laid out once for the worker and the log."""
+        return self._replace(
+            columns={
+                name: (wire, frames.pack(wire, values))
+                for name, (wire, values) in self.columns.items()
+            }
+        )
 
 
 class Misfit(Exception):
@@ -89,7 +101,7 @@ def check_rows(signature: Signature, sent: Sent, most_findings: int = 50) -> Che
         if column.nullable and signature.kind == "records":
             raw = _null_if_absent(raw, sent.n)
         if raw is None:
-            cure = _meant(column.name, sent.surplus)
+            cure = meant(column.name, sent.surplus)
             findings.add(None, column.name, expected(column), "nothing in any row", cure)
             continue
         if sent.as_text:
@@ -107,6 +119,29 @@ def check_rows(signature: Signature, sent: Sent, most_findings: int = 50) -> Che
             found=findings.count,
         )
     return Checked(sent.n, columns, rejected, warnings)
+
+
+def misfits_of(
+    column: Column, raw: list[Any], as_text: bool = False
+) -> tuple[list[Any], dict[int, str]]:
+    """A column's values in its frame's type, and the rows whose value does not fit, with a cure.
+
+    >>> misfits_of(Column(name="a", type="int", dtype="int64"), [1, "2", None])
+    ([1, None, None], {1: 'send a number, not text', 2: ''})
+    """
+    convert = _CHECKS[column.type][1]
+    values: list[Any] = []
+    wrong: dict[int, str] = {}
+    for row, given in enumerate(raw):
+        value = _from_text(column, given) if as_text and given is not None else given
+        try:
+            if value is None and not column.nullable:
+                raise Misfit
+            values.append(None if value is None else convert(column, value))
+        except Misfit as misfit:
+            wrong[row] = str(misfit)
+            values.append(None)
+    return values, wrong
 
 
 def expected(column: Column) -> str:
@@ -132,6 +167,11 @@ def expected(column: Column) -> str:
 def is_aware(column: Column) -> bool:
     """Whether creation's times had a time zone."""
     return column.type == "datetime" and ("," in column.dtype or "tz=" in column.dtype)
+
+
+def wire_of(column: Column) -> str:
+    """The type that the column has in a frame of inputs."""
+    return _CHECKS[column.type][0]
 
 
 def abbreviate(value: Any) -> str:
@@ -185,7 +225,7 @@ def _check_column(
         except Misfit as misfit:
             cure = str(misfit)
             if value is ABSENT:
-                cure = _meant(column.name, surplus)
+                cure = meant(column.name, surplus)
             findings.add(row, column.name, expected(column), value, cure)
             values.append(None)
     return wire, values
@@ -214,7 +254,8 @@ def _check_levels(
             warnings.append((row, column.name, message))
 
 
-def _meant(name: str, surplus: tuple[str, ...]) -> str:
+def meant(name: str, surplus: tuple[str, ...]) -> str:
+    """A hint at a surplus column whose name is near; '' if none is."""
     found = nearest(name, surplus, most=1)
     return f"is {found[0]!r} meant for it?" if found else ""
 

@@ -35,6 +35,12 @@ class Blobs(Protocol):
     def get(self, digest: str) -> bytes:
         """The content, checked."""
 
+    def read(self, digest: str, start: int, length: int) -> bytes:
+        """Some of a blob's bytes, *not* checked: whoever asks knows a digest of just these.
+
+        Fewer than ``length`` where the blob ends before.
+        """
+
     def copy_to(self, digest: str, target: Path) -> None:
         """Writes the content, checked, to a file that takes the place of ``target`` at once."""
 

@@ -65,16 +65,17 @@ class Disk:
         self.sync_directory(directory.parent)
 
     @contextlib.contextmanager
-    def replacing(self, target: Path) -> Iterator[BinaryIO]:
+    def replacing(self, target: Path, within: Path | None = None) -> Iterator[BinaryIO]:
         """A file to write; takes the place of ``target`` when the block ends well.
 
+        It is written beside the target, or in the directory ``within`` of the same file system.
         Raises StorageError when there is no space, no right or no disk. Whatever happens,
         ``target`` is what it was or what was written, never a part.
         """
         self.check_writable()
         with translated(f"writing {target}"):
             self.make_directory(target.parent)
-            partial, file = _open_partial(target)
+            partial, file = _open_partial(within or target.parent)
             try:
                 with file:
                     yield file
@@ -119,13 +120,13 @@ def cure_of(number: int | None) -> str:
     }.get(number or 0, "look at the file system that it is on: roadworthy doctor")
 
 
-def _open_partial(target: Path) -> tuple[Path, BinaryIO]:
-    """A new file beside the target, locked for as long as it is open.
+def _open_partial(directory: Path) -> tuple[Path, BinaryIO]:
+    """A new file in the directory, locked for as long as it is open.
 
     The lock tells a sweeper that its writer lives; it goes with the process, however it ends.
     """
     while True:
-        partial = target.with_name(f"{PARTIAL}{secrets.token_hex(8)}")
+        partial = directory / f"{PARTIAL}{secrets.token_hex(8)}"
         file = partial.open("xb")
         fcntl.flock(file, fcntl.LOCK_EX)
         if os.fstat(file.fileno()).st_nlink:

@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
+import sqlalchemy as sa
+
 from roadworthy.errors import Conflict
 from roadworthy.storage.disk import Disk, translated
+from roadworthy.storage.metadata import Database
+
+_WORKFLOWS = 7_270_420
+"""Any number, the same in every process: PostgreSQL's advisory lock."""
+
+
+@contextlib.contextmanager
+def leased(database: Database, stopping: threading.Event) -> Iterator[None]:
+    """Holds the right to run a database's workflows: one process at a time, of all its hosts.
+
+    Waits for it until it is told to stop; gone with the connection. A SQLite file has one host,
+    whose file lock is enough.
+    """
+    if database.on_sqlite:
+        yield
+        return
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        ask = sa.select(sa.func.pg_try_advisory_lock(_WORKFLOWS))
+        while not connection.execute(ask).scalar() and not stopping.wait(1.0):
+            pass
+        yield
 
 
 class FileLock:

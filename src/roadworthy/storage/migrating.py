@@ -46,9 +46,13 @@ def migrate(database: Database, folder: Path = MIGRATIONS) -> None:
         before = _check(revision(connection), known)
         if before == newest:
             return
-        if before and database.path is not None:
-            back_up(database.path, before)
-        _upgrade(connection, folder)
+        backup = back_up(database.path, before) if before and database.path is not None else None
+        try:
+            _upgrade(connection, folder)
+        except BaseException:
+            if backup is not None:
+                backup.unlink()  # of what is still there: a process that is restarted makes no pile
+            raise
 
 
 def revision(connection: Connection) -> str:

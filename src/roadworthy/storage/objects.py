@@ -70,6 +70,14 @@ class ObjectBlobs:
             raise damaged(digest, self.place)
         return data
 
+    def read(self, digest: str, start: int, length: int) -> bytes:
+        """Some of a blob's bytes, not checked. Raises StorageError, Unavailable."""
+        if length <= 0:
+            return b""
+        with self._calling("reading", digest):
+            part = obstore.get_range(self._store, _key(digest), start=start, length=length)
+            return bytes(part)
+
     def copy_to(self, digest: str, target: Path) -> None:
         """Writes the content, checked, to a file. Raises Damaged, StorageError, Unavailable."""
         hasher = blake3()
@@ -133,6 +141,11 @@ def translate(error: Exception, action: str, digest: str | None, place: str) -> 
         if digest and action == "reading":
             return missing(digest, place)
         return StorageError(f"{what} failed: not found", cure="make the bucket, or check its name")
+    return trouble(error, what)
+
+
+def trouble(error: Exception, what: str, again: str = "") -> RoadworthyError:
+    """Our error for one of obstore's that is no absence; ``again`` says how to try once more."""
     if isinstance(
         error, (foreign.PermissionDeniedError, foreign.UnauthenticatedError, PermissionError)
     ):
@@ -144,9 +157,9 @@ def translate(error: Exception, action: str, digest: str | None, place: str) -> 
     if isinstance(error, foreign.GenericError):
         return Unavailable(
             f"{what} failed, also when repeated: {_first_line(error)}",
-            cure="check that the object store answers, then try again",
+            cure=f"check that the object store answers, then {again or 'try again'}",
         )
-    return StorageError(f"{what} failed: {_first_line(error)}")
+    return StorageError(f"{what} failed: {_first_line(error)}", cure=again)
 
 
 def open_object_store(

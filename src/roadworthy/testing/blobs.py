@@ -35,6 +35,13 @@ class BlobContract:
         assert target.read_bytes() == original.read_bytes()
         assert [entry.name for entry in target.parent.iterdir()] == ["copy"]
 
+    def test_reads_some_of_a_content(self, blobs: Blobs) -> None:
+        digest = blobs.put(bytes(range(256)))
+        assert blobs.read(digest, 10, 5) == bytes(range(10, 15))
+        assert blobs.read(digest, 250, 100) == bytes(range(250, 256))
+        with pytest.raises(StorageError, match="missing"):
+            blobs.read(digest_of(b"absent"), 0, 5)
+
     def test_putting_again_changes_nothing(self, blobs: Blobs) -> None:
         assert blobs.put(b"same") == blobs.put(b"same")
         assert list(blobs.digests()) == [digest_of(b"same")]

@@ -143,7 +143,7 @@ def verify(directory: Path, out: Path) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "roadworthy_runtime", "verify", str(directory), "--json", str(out)],
         cwd=out.parent,
-        env={**os.environ, "PYTHONPATH": str(SOURCES)},
+        env={**os.environ, "PYTHONPATH": str(SOURCES), "PYTHONHASHSEED": "4242"},
         capture_output=True,
         text=True,
         check=False,

@@ -18,6 +18,8 @@ import os
 import time
 
 FACTOR = {factor}
+LEAKED = []
+BROKEN = []
 
 
 class Answers:
@@ -60,10 +62,18 @@ def misbehave(kind):
     if kind == "loop":
         while True:
             pass
+    if kind == "break" or BROKEN:
+        BROKEN.append(kind)
+        raise RuntimeError("this flow is broken")
+    if kind == "blocked":
+        ctypes.PyDLL(None).sleep(600)
     if kind == "slow":
         time.sleep(0.3)
     if kind == "garbage":
         write_garbage()
+    if kind == "leak":
+        LEAKED.append(bytearray(os.urandom(1024) * 256))
+        time.sleep(0.02)
     if kind == "hog":
         hoard = []
         while True:
@@ -131,6 +141,19 @@ def write_flow(
     if sample:
         _write_sample(directory, factor if sample_factor is None else sample_factor)
     return directory
+
+
+def tiny_rows(count: int, **columns: Any) -> Any:
+    """A pyarrow table of rows that the flow answers by ``a * factor + b``; an ``id`` goes along."""
+    import pyarrow as pa
+
+    plain = {
+        "id": list(range(count)),
+        "a": [float(n % 7) for n in range(count)],
+        "b": [n % 5 for n in range(count)],
+        "kind": ["fine"] * count,
+    }
+    return pa.table({**plain, **columns})
 
 
 def _write_sample(directory: Path, factor: float) -> None:

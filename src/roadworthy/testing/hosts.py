@@ -7,6 +7,7 @@ tables, and waits for what it does.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -25,7 +26,7 @@ import msgspec
 from roadworthy.core.deployment import AgentStatus, Route, RoutingTable, WorkerSpec
 from roadworthy.errors import RoadworthyError, Unavailable
 from roadworthy.serving.agent import run_agent
-from roadworthy.serving.options import AgentOptions, Limits
+from roadworthy.serving.options import AgentOptions, Limits, LogOptions
 from roadworthy.testing.flows import write_flow
 
 SOURCE = Path(__file__).resolve().parents[2]
@@ -45,20 +46,25 @@ def wait_until(look: Callable[[], T], seconds: float = 20.0, what: str = "it") -
 
 
 class Host:
-    """An agent on its own directory. Use as a context manager."""
+    """An agent on its own directory. Use as a context manager.
 
-    def __init__(self, limits: Limits | None = None, lease_seconds: float = 5.0) -> None:
+    Further ``options`` are those of `AgentOptions`.
+    """
+
+    def __init__(
+        self, limits: Limits | None = None, lease_seconds: float = 5.0, **options: Any
+    ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="rw-host-"))
         self.options = AgentOptions(
             directory=str(self.directory / "agent"),
             runtime=str(SOURCE),
-            predictions=str(self.directory / "predictions"),
+            log=LogOptions(directory=str(self.directory / "predictions"), flush_seconds=0.5),
             port=0,
-            flush_seconds=0.5,
             start_seconds=20.0,
             lease_seconds=lease_seconds,
             limits=limits or Limits(),
         )
+        self.options = msgspec.structs.replace(self.options, **options)
         self.process: subprocess.Popen[bytes] | None = None
         self.table = RoutingTable(version=0, workers=[], routes=[])
         self.specs: dict[str, WorkerSpec] = {}
@@ -174,15 +180,15 @@ def main(arguments: list[str]) -> int:
         if (directory / "away").exists():
             raise Unavailable("the control plane is away")
         until = time.monotonic() + min(wait, 2.0)
+        path, seen = directory / "table.json", None
         while time.monotonic() < until:
-            try:
-                found = msgspec.json.decode(
-                    (directory / "table.json").read_bytes(), type=RoutingTable
-                )
-            except FileNotFoundError:
-                found = None
-            if found is not None and found.version != after:
-                return found
+            with contextlib.suppress(FileNotFoundError):
+                is_ = path.stat()
+                if seen != (is_.st_ino, is_.st_mtime_ns):
+                    seen = (is_.st_ino, is_.st_mtime_ns)
+                    found = msgspec.json.decode(path.read_bytes(), type=RoutingTable)
+                    if found.version != after:
+                        return found
             await asyncio.sleep(0.02)
         return None
 

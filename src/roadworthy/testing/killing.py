@@ -2,7 +2,6 @@
 
     python -m roadworthy.testing.killing FOLDER SEED KILLS
 
-Half of the kills come after a durable write (the first, the second, …), half at random times.
 Ends with status 1 and says what is wrong when a state is neither the one before nor the one
 after.
 """
@@ -12,38 +11,23 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import signal
 import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import event
-
 from roadworthy.registry import Registry
-from roadworthy.storage.directory import DirectoryBlobs
-from roadworthy.storage.disk import PARTIAL, Disk, sweep
-from roadworthy.storage.opening import open_database
+from roadworthy.storage.disk import PARTIAL, sweep
+from roadworthy.testing.campaigns import Said, Subject, main, storage
 from roadworthy.testing.faulty import DyingAfter
 from roadworthy.testing.values import a_draft, a_run
-
-_HOMES_EVERY = 25
-_MOST_POINTS = 40
 
 
 @contextlib.contextmanager
 def opened(home: Path, death: DyingAfter | None = None) -> Iterator[Registry]:
     """The registry of a home; with a death, every sync and commit is one of its points."""
-    database = open_database(f"sqlite:///{home / 'roadworthy.db'}")
-    if death is not None:
-        event.listen(database.engine, "commit", lambda _connection: death.point())
-    blobs = DirectoryBlobs(home / "blobs", death.disk() if death else Disk())
-    blobs.sweep()
-    try:
+    with storage(home, "blobs", death) as (database, blobs):
         yield Registry(database, blobs, lambda: datetime.now(UTC))
-    finally:
-        database.close()
 
 
 def record_for_ever(home: Path, seed: int, death: DyingAfter | None, said: int) -> None:
@@ -59,29 +43,7 @@ def record_for_ever(home: Path, seed: int, death: DyingAfter | None, said: int) 
                 registry.materialise(release.digest, home / "releases")
 
 
-def killed(home: Path, seed: int, death: DyingAfter | None, seconds: float) -> dict[str, str]:
-    """What a process said it had recorded (name to digest) before it was killed."""
-    hear, said = os.pipe()
-    process = os.fork()
-    if process == 0:
-        try:
-            os.close(hear)
-            record_for_ever(home, seed, death, said)
-        finally:
-            os._exit(70)
-    os.close(said)
-    if death is None:
-        time.sleep(seconds)
-        os.kill(process, signal.SIGKILL)
-    _, status = os.waitpid(process, 0)
-    with os.fdopen(hear) as file:
-        heard = dict(line.split() for line in file.read().splitlines())
-    if not os.WIFSIGNALED(status):
-        raise AssertionError(f"the recording process ended by itself: {status}")
-    return heard
-
-
-def problems_of(home: Path, recorded: dict[str, str]) -> list[str]:
+def problems_of(home: Path, said: Said) -> list[str]:
     """What is wrong with a home in which these releases were said to be recorded."""
     found: list[str] = []
     with opened(home) as registry:
@@ -95,7 +57,7 @@ def problems_of(home: Path, recorded: dict[str, str]) -> list[str]:
             for release in releases:
                 registry.check(release)
                 registry.run_files(release.run)
-        found += [f"{name} is lost" for name in recorded if there.get(name) != recorded[name]]
+        found += [f"{name} is lost" for name, digest in said if there.get(name) != digest]
         for digest in list(there.values())[-3:]:
             registry.materialise(digest, home / "releases")
     folder = home / "releases"
@@ -104,32 +66,15 @@ def problems_of(home: Path, recorded: dict[str, str]) -> list[str]:
     return found + [f"left over: {each}" for each in left]
 
 
-def campaign(folder: Path, seed: int, kills: int) -> tuple[int, list[str]]:
-    """How many releases were recorded under how many kills, and what was wrong after them."""
-    chance = random.Random(seed)
-    recorded: dict[str, str] = {}
-    total = 0
-    for kill in range(kills):
-        if kill % _HOMES_EVERY == 0:
-            home, recorded = folder / f"home-{kill}", {}
-        death = DyingAfter(1 + kill // 2 % _MOST_POINTS) if kill % 2 == 0 else None
-        heard = killed(home, chance.randrange(1 << 30), death, chance.uniform(0.005, 0.15))
-        recorded |= heard
-        total += len(heard)
-        problems = problems_of(home, recorded)
-        if problems:
-            return total, [f"after kill {kill}: {each}" for each in problems]
-    return total, []
-
-
-def main() -> int:
-    """Runs the campaign that the arguments tell."""
-    total, problems = campaign(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
-    print(f"{total} releases recorded under {sys.argv[3]} kills")
-    for problem in problems:
-        print(problem)
-    return 1 if problems else 0
-
+RECORDERS = Subject(
+    what="releases recorded",
+    begin=lambda home: None,
+    write=record_for_ever,
+    problems=problems_of,
+    done=lambda line: True,
+    points=40,
+    seconds=(0.005, 0.15),
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(RECORDERS))

@@ -1,8 +1,10 @@
-"""Real servers for contract tests: a PostgreSQL that runs, an S3-compatible one started here."""
+"""Real servers for contract tests: a PostgreSQL that runs; S3 and Azure ones started here."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hmac
 import json
 import secrets
 import shutil
@@ -11,7 +13,9 @@ import subprocess
 import sysconfig
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping
+from email.utils import formatdate
 from pathlib import Path
 
 import obstore
@@ -45,6 +49,20 @@ def postgres_database() -> Iterator[str]:
     finally:
         _execute(admin, f"DROP DATABASE {name} WITH (FORCE)")
         admin.dispose()
+
+
+_BROKERS = {
+    4222: "NATS: nats-server -js -a 127.0.0.1 -p 4222",
+    5672: "RabbitMQ with its user guest: rabbitmq-server -detached",
+}
+
+
+def check_broker(port: int) -> None:
+    """Fails the test, saying how to start the broker, where nothing answers on 127.0.0.1."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError as error:
+        pytest.fail(f"127.0.0.1:{port}: {error}\nstart {_BROKERS[port]}", pytrace=False)
 
 
 def _execute(engine: sa.Engine, statement: str) -> None:
@@ -82,6 +100,99 @@ def s3_server() -> Iterator[Mapping[str, str]]:
         process.kill()  # its own way of stopping takes half a minute
         process.wait()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+AZURITE = "3.35.0"
+_AZURE_KEY = (
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+)
+"""The key of the emulator's own account, which its makers publish."""
+
+
+@contextlib.contextmanager
+def azure_server() -> Iterator[Mapping[str, str]]:
+    """Options of ``open_blobs`` for an Azure emulator (Azurite) of its own, with a container
+    ``tests``.
+
+    Fails the test, saying what to install, where it can't be started.
+    """
+    venv = Path(sysconfig.get_path("scripts")).parent
+    program = venv / "azurite" / "node_modules" / ".bin" / "azurite-blob"
+    found = str(program) if program.exists() else shutil.which("azurite-blob")
+    if found is None:
+        pytest.fail(
+            f"the Azure emulator is not installed: npm install --prefix {venv / 'azurite'} "
+            f"azurite@{AZURITE}",
+            pytrace=False,
+        )
+    folder = Path(tempfile.mkdtemp(prefix="rw-"))
+    port = _free_ports(1)[0]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                found,
+                "--disableTelemetry",
+                "--skipApiVersionCheck",
+                "--silent",
+                "--location",
+                str(folder / "data"),
+                "--blobHost",
+                "127.0.0.1",
+                "--blobPort",
+                str(port),
+            ],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    options = {
+        "account_name": "devstoreaccount1",
+        "account_key": _AZURE_KEY,
+        "endpoint": f"http://127.0.0.1:{port}/devstoreaccount1",
+    }
+    try:
+        _make_container(process, options, folder / "log")
+        yield options
+    finally:
+        process.terminate()
+        process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_container(
+    process: subprocess.Popen[bytes], options: Mapping[str, str], log: Path
+) -> None:
+    """Makes the container, signed as the service's documentation says (Shared Key)."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            _put_container(options)
+            return
+        except OSError as error:
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"azurite did not start: {error}\n{log.read_text()[-2000:]}")
+            time.sleep(0.1)
+
+
+def _put_container(options: Mapping[str, str]) -> None:
+    account = options["account_name"]
+    date = formatdate(usegmt=True)
+    signed = (
+        "PUT" + "\n" * 12 + f"x-ms-date:{date}\nx-ms-version:2021-08-06\n"
+        f"/{account}/{account}/tests\nrestype:container"
+    )
+    key = base64.b64decode(options["account_key"])
+    signature = base64.b64encode(hmac.digest(key, signed.encode(), "sha256")).decode()
+    request = urllib.request.Request(
+        f"{options['endpoint']}/tests?restype=container",
+        method="PUT",
+        headers={
+            "x-ms-date": date,
+            "x-ms-version": "2021-08-06",
+            "Authorization": f"SharedKey {account}:{signature}",
+        },
+    )
+    with urllib.request.urlopen(request, timeout=5):
+        pass
 
 
 def _arguments(folder: Path, ports: list[int]) -> list[str]:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,12 @@ def free_ports(count: int) -> list[int]:
 
 
 class System:
-    """Roadworthy in a fresh directory. Use as a context manager; everything is stopped."""
+    """Roadworthy in a fresh directory. Use as a context manager; everything is stopped.
 
-    def __init__(self) -> None:
+    ``settings`` are more variables for it (``ROADWORTHY_WORKERS_THREADS`` …).
+    """
+
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="rw-"))
         self.home = self.directory / "home"
         control, gateway = free_ports(2)
@@ -58,6 +62,8 @@ class System:
             "ROADWORTHY_CONTROL_PORT": str(control),
             "ROADWORTHY_GATEWAY_PORT": str(gateway),
             "ROADWORTHY_LOG_FLUSH_SECONDS": "0.5",
+            "ROADWORTHY_WORKERS_SETTLE_SECONDS": "3600",
+            **(settings or {}),
         }
         self.control = ControlPlane(self.address, caller="tester")
 
@@ -111,7 +117,13 @@ class System:
         return self.control.follow(self.begin(factor, **how), lambda line: None)
 
     def request(
-        self, factor: float, *, model: str = "tiny", stage: Stage = "production", **how: Any
+        self,
+        factor: float,
+        *,
+        model: str = "tiny",
+        stage: Stage = "production",
+        interpreter: str = sys.executable,
+        **how: Any,
     ) -> Any:
         """Upload a hand-made flow and its run; what to ask for to deploy it."""
         directory = Path(tempfile.mkdtemp(prefix="flow-", dir=self.directory))
@@ -131,7 +143,7 @@ class System:
             run=run.id,
             signature=msgspec.convert(how.get("signature") or SIGNATURE, Signature),
             checks=[_check(each) for each in CAPTURE_CHECKS],
-            interpreter=Path(sys.executable),
+            interpreter=Path(interpreter),
         )
 
     # Asking

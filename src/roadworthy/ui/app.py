@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -19,22 +19,32 @@ from starlette.types import ASGIApp
 from roadworthy.certification.documents import encode_certificate
 from roadworthy.certification.junit import to_junit
 from roadworthy.core.certificate import Certificate
-from roadworthy.core.names import STAGES, ReleaseName, Stage
+from roadworthy.core.names import ReleaseName, Stage
 from roadworthy.core.release import Release
-from roadworthy.errors import Conflict, NotAllowed, NotFound, RoadworthyError, UsageError
+from roadworthy.errors import Conflict, NotFound, RoadworthyError, UsageError
 from roadworthy.ui.data import PageData
 from roadworthy.ui.forms import PREFIX, parse_row
 from roadworthy.ui.guard import Guard, signed_in
-from roadworthy.ui.reading import Reader, roll_back_purpose
-from roadworthy.ui.render import STATIC, Renderer
+from roadworthy.ui.handlers import apps, comparing, models, system
+from roadworthy.ui.handlers import log as prediction_log
+from roadworthy.ui.reading import roll_back_purpose
+from roadworthy.ui.render import STATIC
+from roadworthy.ui.requests import (
+    download,
+    generation_in,
+    local,
+    own_form,
+    release_of,
+    stage_in,
+    whole_number,
+)
 from roadworthy.ui.security import (
     SESSION_COOKIE,
     SESSION_SECONDS,
-    FormTokens,
-    from_own_page,
     make_session,
     same_token,
 )
+from roadworthy.ui.site import CALLER, Site
 from roadworthy.ui.traffic import Traffic
 from roadworthy.ui.views.home import home
 from roadworthy.ui.views.model import model_page
@@ -44,11 +54,6 @@ from roadworthy.ui.views.run import run_page
 from roadworthy.ui.views.trial import try_page
 
 log = logging.getLogger(__name__)
-
-MOST_FORM_BYTES = 1024 * 1024
-MOST_FIELDS = 5000
-HIGHEST_NUMBER = 999_999_999
-CALLER = "somebody at the pages"
 
 
 def mount_pages(app: Starlette, data: PageData, traffic: Traffic | None = None) -> Traffic:
@@ -64,11 +69,16 @@ def mount_pages(app: Starlette, data: PageData, traffic: Traffic | None = None) 
 
 
 def _application(data: PageData, traffic: Traffic) -> ASGIApp:
-    pages = _Pages(data, traffic)
+    site = Site(data, traffic)
+    pages = _Pages(site)
     application = Starlette(
         routes=[
             Route("/", pages.home),
-            Route("/models", lambda _: RedirectResponse("/#models")),
+            *models.routes(site),
+            *comparing.routes(site),
+            *apps.routes(site),
+            *system.routes(site),
+            *prediction_log.routes(site),
             Route("/runs", lambda _: RedirectResponse("/#runs")),
             Route("/models/{model}", pages.model),
             Route("/models/{model}/rollback", pages.roll_back, methods=["POST"]),
@@ -105,14 +115,11 @@ class _Static(StaticFiles):
 class _Pages:
     """One method per address. Those that only read run on a thread of their own."""
 
-    def __init__(self, data: PageData, traffic: Traffic) -> None:
-        self._data = data
-        self._tokens = FormTokens()
-        self._reader = Reader(data, traffic, self._tokens)
-        self._render = Renderer()
-
-    def _page(self, template: str, view: Mapping[str, Any], status: int = 200) -> Response:
-        return HTMLResponse(self._render(template, view), status_code=status)
+    def __init__(self, site: Site) -> None:
+        self._data = site.data
+        self._tokens = site.tokens
+        self._reader = site.reader
+        self._page = site.page
 
     # ---------- what is there ----------
 
@@ -120,16 +127,16 @@ class _Pages:
         return self._page("home.html", home(self._reader.home(signed_in(request))))
 
     def model(self, request: Request) -> Response:
-        done = request.query_params.get("done", "")
+        done = whole_number(request.query_params.get("done", ""))
         facts = self._reader.model(
             request.path_params["model"],
             signed_in(request),
-            done=int(done) if done.isascii() and done.isdigit() and len(done) < 10 else None,
+            done=done,
         )
         return self._page("model.html", model_page(facts))
 
     def release(self, request: Request) -> Response:
-        model, number = _release_of(request)
+        model, number = release_of(request)
         facts = self._reader.release(model, number, signed_in(request))
         return self._page("release.html", release_page(facts))
 
@@ -141,15 +148,13 @@ class _Pages:
 
     def certificate(self, request: Request) -> Response:
         release, certificate = self._certified(request)
-        return _download(
+        return download(
             encode_certificate(certificate), f"{release.name}-certificate.json", "application/json"
         )
 
     def junit(self, request: Request) -> Response:
         release, certificate = self._certified(request)
-        return _download(
-            to_junit(certificate), f"{release.name}-certificate.xml", "application/xml"
-        )
+        return download(to_junit(certificate), f"{release.name}-certificate.xml", "application/xml")
 
     def _certified(self, request: Request) -> tuple[Release, Certificate]:
         release = self._release(request)
@@ -163,18 +168,18 @@ class _Pages:
     def flow_file(self, request: Request) -> Response:
         path = request.path_params["path"]
         content = self._data.registry.file(self._release(request), path)
-        return _download(content, path.rpartition("/")[2], "application/octet-stream")
+        return download(content, path.rpartition("/")[2], "application/octet-stream")
 
     def _release(self, request: Request) -> Release:
-        model, number = _release_of(request)
+        model, number = release_of(request)
         return self._data.registry.release(str(ReleaseName(model=model, number=number)))
 
     # ---------- what is done ----------
 
     async def roll_back(self, request: Request) -> Response:
-        form = await _own_form(request)
+        form = await own_form(request)
         model = request.path_params["model"]
-        stage, generation = _stage(form), _generation(form)
+        stage, generation = stage_in(form), generation_in(form)
         if not self._tokens.holds(roll_back_purpose(model, stage), form.get("token", "")):
             why = "Your page was from before a restart of Roadworthy. Look again, and press again."
             return await run_in_threadpool(self._refused, request, model, why, 403)
@@ -209,7 +214,7 @@ class _Pages:
         return self._page("model.html", model_page(facts), status)
 
     def try_form(self, request: Request) -> Response:
-        model, number = _release_of(request)
+        model, number = release_of(request)
         facts = self._reader.release(model, number, signed_in(request))
         return self._page("try.html", self._trial(facts))
 
@@ -218,7 +223,7 @@ class _Pages:
         return try_page(facts, self._data.gateway, *typed, **answered, with_token=with_token)
 
     async def try_it(self, request: Request) -> Response:
-        form = await _own_form(request)
+        form = await own_form(request)
         typed = {
             name.removeprefix(PREFIX): value.replace("\r\n", "\n")
             for name, value in form.items()
@@ -227,7 +232,7 @@ class _Pages:
         return await run_in_threadpool(self._try, request, typed)
 
     def _try(self, request: Request, typed: Mapping[str, str]) -> Response:
-        model, number = _release_of(request)
+        model, number = release_of(request)
         facts = self._reader.release(model, number, signed_in(request))
         parsed = parse_row(facts.release.signature, typed)
         if parsed.errors:
@@ -240,12 +245,12 @@ class _Pages:
     # ---------- signing in, where a token is set ----------
 
     def sign_in_form(self, request: Request) -> Response:
-        view = sign_in_page(self._data.now(), _local(request.query_params.get("next", "/")))
+        view = sign_in_page(self._data.now(), local(request.query_params.get("next", "/")))
         return self._page("sign_in.html", view)
 
     async def sign_in(self, request: Request) -> Response:
-        form = await _own_form(request)
-        token, address = self._data.token, _local(form.get("next", "/"))
+        form = await own_form(request)
+        token, address = self._data.token, local(form.get("next", "/"))
         if token is None:
             return RedirectResponse(address, status_code=303)
         if not same_token(form.get("token", ""), token):
@@ -263,7 +268,7 @@ class _Pages:
         return response
 
     async def sign_out(self, request: Request) -> Response:
-        await _own_form(request)
+        await own_form(request)
         response = RedirectResponse("/sign-in", status_code=303)
         response.delete_cookie(SESSION_COOKIE)
         return response
@@ -314,59 +319,3 @@ _STATUSES = {"not-found": 404, "conflict": 409, "not-allowed": 403, "usage": 400
 
 def _said(error: RoadworthyError) -> str:
     return error.message[:1].upper() + error.message[1:] + "."
-
-
-def _release_of(request: Request) -> tuple[str, int]:
-    model, number = request.path_params["model"], request.path_params["number"]
-    if not 0 < number <= HIGHEST_NUMBER:
-        raise NotFound(
-            f"{model} has no release with such a number", cure=f"roadworthy releases {model}"
-        )
-    return model, number
-
-
-async def _own_form(request: Request) -> dict[str, str]:
-    """What a form of our own page sent. Raises NotAllowed where it comes from elsewhere."""
-    if not from_own_page(request.headers, request.headers.get("host", "")):
-        raise NotAllowed(
-            "this was not sent by a page of Roadworthy, so nothing was done",
-            cure="open the page itself and press there",
-        )
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_FORM_BYTES:
-            raise UsageError("the form is larger than 1 MiB", cure="use the gateway or the client")
-    try:
-        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
-    except ValueError:
-        raise UsageError("the form can't be read", cure="send it from the page") from None
-    return dict(pairs)
-
-
-def _stage(form: Mapping[str, str]) -> Stage:
-    for stage in STAGES:
-        if form.get("stage") == stage:
-            return stage
-    raise UsageError("no such stage", cure=f"one of {', '.join(STAGES)}")
-
-
-def _generation(form: Mapping[str, str]) -> int:
-    text = form.get("generation", "")
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise UsageError("the form does not say what it was made from", cure="load the page again")
-    return int(text)
-
-
-def _local(address: str) -> str:
-    """The address if it is one of ours; a redirect leads nowhere else."""
-    fine = address.startswith("/") and not address.startswith(("//", "/\\"))
-    return address if fine and address.isprintable() else "/"
-
-
-def _download(body: bytes, name: str, media_type: str) -> Response:
-    return Response(
-        body,
-        media_type=media_type,
-        headers={"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"},
-    )

@@ -10,7 +10,13 @@ from typing import Any
 from roadworthy.core.deployment import AgentStatus, Deployment, StageChange
 from roadworthy.core.names import Stage
 from roadworthy.core.operation import Operation
+from roadworthy.core.release import Release
+from roadworthy.operations.comparing import Comparison
+from roadworthy.operations.doctor import Finding
+from roadworthy.operations.sampling import AnswerChanges
 from roadworthy.registry import Registry
+from roadworthy.serving.log_query import Asked, Found
+from roadworthy.ui.views.system import Control, SettingLine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +47,30 @@ class Prediction:
     request: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class RowProblem:
+    """A finding about one of several rows that were sent: its place, from 0."""
+
+    row: int
+    said: Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What the gateway said to several rows.
+
+    ``rows`` has an answer a row, in order; where it is empty, ``problems`` say what is wrong with
+    the rows, or ``failure`` why there was no answer.
+    """
+
+    release: str
+    rows: Sequence[Prediction] = ()
+    problems: Sequence[RowProblem] = ()
+    failure: str = ""
+    cure: str = ""
+    request: str = ""
+
+
 def utc_now() -> datetime:
     """The instant now, in UTC."""
     return datetime.now(UTC)
@@ -55,9 +85,19 @@ class PageData:
     agent last reported, None before its first report; ``roll_back(model, stage, generation,
     caller)`` sends a deployment back, Conflict where the generation has moved on.
 
-    ``predict(release, row)`` asks the gateway for this release's answer to one row; ``metrics()``
-    is the text of its ``/metrics``, None where it does not answer; ``gateway`` the address that
-    callers use (``GatewayClient`` has the three).
+    ``compare(before, after)`` tells how two releases differ, ``answer_changes`` which recorded
+    answers do (None where one of them has none); ``sample_rows`` are a release's recorded rows.
+
+    ``search_log(asked, go_on)`` finds rows of the prediction log while ``go_on()`` holds; None
+    where it has nothing of the model.
+
+    ``log_names()`` are the logs of processes that are here, ``read_log(name, lines)`` the end of
+    one (NotFound); ``examine(thorough)`` what the doctor finds; ``settings`` and ``control`` say
+    how this control plane is set and which process it is.
+
+    ``predict(release, row)`` asks the gateway for this release's (or model's) answer to one row,
+    ``predict_rows`` to several; ``metrics()`` is the text of its ``/metrics``, None where it does
+    not answer; ``gateway`` the address that callers use (``GatewayClient`` has the four).
 
     ``statuses`` maps error codes to HTTP statuses. ``token``: where set, the pages ask for it
     once and remember it in a signed cookie. ``hosts`` are the names under which the pages may be
@@ -70,7 +110,17 @@ class PageData:
     operations: Callable[[int], Sequence[Operation]]
     status: Callable[[], AgentStatus | None]
     roll_back: Callable[[str, Stage, int, str], Deployment]
+    compare: Callable[[Release, Release], Comparison]
+    answer_changes: Callable[[Release, Release], AnswerChanges | None]
+    sample_rows: Callable[[Release], Sequence[Mapping[str, Any]]]
+    search_log: Callable[[Asked, Callable[[], bool]], Found | None]
+    log_names: Callable[[], Sequence[str]]
+    read_log: Callable[[str, int], Sequence[str]]
+    examine: Callable[[bool], Sequence[Finding]]
+    settings: Sequence[SettingLine]
+    control: Control
     predict: Callable[[str, Mapping[str, Any]], Prediction]
+    predict_rows: Callable[[str, Sequence[Mapping[str, Any]]], Answers]
     metrics: Callable[[], str | None]
     gateway: str
     statuses: Mapping[str, int] = field(default_factory=dict)

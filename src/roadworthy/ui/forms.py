@@ -30,7 +30,7 @@ class Parsed:
     errors: Mapping[str, str]
 
 
-class _Wrong(ValueError):
+class WrongValue(ValueError):
     """What was typed is no value of the column; the text says what to write."""
 
 
@@ -46,7 +46,7 @@ def parse_row(signature: Signature, typed: Mapping[str, str]) -> Parsed:
     for column in signature.columns:
         try:
             row[column.name] = parse_value(column, typed.get(column.name, ""))
-        except _Wrong as wrong:
+        except WrongValue as wrong:
             errors[column.name] = str(wrong)
     return Parsed(row=row, errors=errors)
 
@@ -59,7 +59,7 @@ def parse_value(column: Column, text: str) -> Any:
         if column.nullable:
             return None
         example = _typed(column.example)
-        raise _Wrong("A value is needed here" + (f", such as {example}." if example else "."))
+        raise WrongValue("A value is needed here" + (f", such as {example}." if example else "."))
     if column.type == "text":
         return _text(column, text)
     if column.type == "object":
@@ -74,19 +74,19 @@ def _int(text: str) -> int:
     except ValueError:
         number = _number_or_none(plain)
         if number is not None and math.isfinite(number):
-            raise _Wrong(f"“{text}” is not a whole number. Write {round(number)}.") from None
-        raise _Wrong(f"“{text}” is not a whole number.{_suggest(text)}") from None
+            raise WrongValue(f"“{text}” is not a whole number. Write {round(number)}.") from None
+        raise WrongValue(f"“{text}” is not a whole number.{_suggest(text, ('',))}") from None
     if not -(2**63) <= value < 2**63:
-        raise _Wrong(f"“{text}” is too large for a whole number of 64 bits.")
+        raise WrongValue(f"“{text}” is too large for a whole number of 64 bits.")
     return value
 
 
 def _float(text: str) -> float:
     value = _number_or_none(text.replace("\u2212", "-"))
     if value is None:
-        raise _Wrong(f"“{text}” is not a number.{_suggest(text)}")
+        raise WrongValue(f"“{text}” is not a number.{_suggest(text)}")
     if not math.isfinite(value):
-        raise _Wrong(f"“{text}” is not a finite number. Leave the field empty for null.")
+        raise WrongValue(f"“{text}” is not a finite number. Leave the field empty for null.")
     return value
 
 
@@ -97,10 +97,10 @@ def _number_or_none(text: str) -> float | None:
         return None
 
 
-def _suggest(text: str) -> str:
+def _suggest(text: str, marks: tuple[str, ...] = (".", "")) -> str:
     """What was probably meant: a decimal comma, or commas between thousands."""
     bare = text.strip()
-    for candidate in (bare.replace(",", "."), bare.replace(",", "")):
+    for candidate in (bare.replace(",", mark) for mark in marks):
         if candidate != bare and _number_or_none(candidate) is not None:
             return f" Write {candidate}."
     return " Write digits, such as 12."
@@ -110,7 +110,7 @@ def _bool(text: str) -> bool:
     known = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
     value = known.get(text.lower())
     if value is None:
-        raise _Wrong(f"“{text}” is neither true nor false.")
+        raise WrongValue(f"“{text}” is neither true nor false.")
     return value
 
 
@@ -125,7 +125,7 @@ def _datetime(text: str) -> str:
     try:
         datetime.fromisoformat(text)
     except ValueError:
-        raise _Wrong(f"“{text}” is not a time. Write it as 2013-01-31T17:45:00.") from None
+        raise WrongValue(f"“{text}” is not a time. Write it as 2013-01-31T17:45:00.") from None
     return text
 
 
@@ -133,7 +133,7 @@ def _date(text: str) -> str:
     try:
         date.fromisoformat(text)
     except ValueError:
-        raise _Wrong(f"“{text}” is not a day. Write it as 2013-01-31.") from None
+        raise WrongValue(f"“{text}” is not a day. Write it as 2013-01-31.") from None
     return text
 
 
@@ -142,7 +142,7 @@ def _timedelta(text: str) -> float:
     if seconds is None:
         seconds = _iso_seconds(text)
     if seconds is None or not math.isfinite(seconds):
-        raise _Wrong(f"“{text}” is not a duration. Write seconds, such as 90.")
+        raise WrongValue(f"“{text}” is not a duration. Write seconds, such as 90.")
     return seconds
 
 
@@ -165,7 +165,9 @@ def _object(column: Column, text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise _Wrong("This is not JSON. Write a list or an object, as the example does.") from None
+        raise WrongValue(
+            "This is not JSON. Write a list or an object, as the example does."
+        ) from None
 
 
 _PARSERS: Mapping[str, Callable[[str], Any]] = {

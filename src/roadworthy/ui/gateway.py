@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
 
 from roadworthy.core.names import parse_release
-from roadworthy.ui.data import Prediction, Problem
+from roadworthy.ui.data import Answers, Prediction, Problem, RowProblem
 
 _SECONDS = 30.0
 
@@ -39,33 +39,70 @@ class GatewayClient:
         return answer.text if answer.status_code == 200 else None
 
     def predict(self, release: str, row: Mapping[str, Any]) -> Prediction:
-        """This release's answer to one row. Never raises: a failure is part of the answer."""
+        """This release's answer to one row. Never raises: a failure is part of the answer.
+
+        ``release`` may be a model's name: then whatever is live answers.
+        """
+        status, body, seconds = self._ask(release, dict(row))
+        if isinstance(body, Prediction):
+            return body
+        return read_answer(release, status, body, seconds)
+
+    def predict_rows(self, release: str, rows: Sequence[Mapping[str, Any]]) -> Answers:
+        """A release's, or a model's, answers to rows, in their order. Never raises."""
+        status, body, seconds = self._ask(release, [dict(row) for row in rows])
+        if isinstance(body, Prediction):
+            return Answers(release=release, failure=body.failure, cure=body.cure)
+        return read_answers(release, status, body, seconds, len(rows))
+
+    def _ask(self, release: str, body: Any) -> tuple[int, Any, float]:
+        """Status, document (or a Prediction that says why there is none) and seconds."""
         name = parse_release(release)
+        version = f"/versions/{name.number}" if name.number is not None else ""
         began = time.perf_counter()
+        failure, cure = "", "roadworthy status"
         try:
-            answer = self._client.post(
-                f"/models/{name.model}/versions/{name.number}/predict", json=dict(row)
-            )
+            answer = self._client.post(f"/models/{name.model}{version}/predict", json=body)
         except httpx.TimeoutException:
-            return Prediction(
-                release=release,
-                seconds=time.perf_counter() - began,
-                failure=f"{release} did not answer within {_SECONDS:.0f} s.",
-                cure=f"roadworthy logs --release {release}",
-            )
+            failure = f"{release} did not answer within {_SECONDS:.0f} s."
+            cure = f"roadworthy logs --release {release}"
         except httpx.HTTPError as error:
-            return Prediction(
-                release=release,
-                seconds=time.perf_counter() - began,
-                failure=f"The gateway does not answer: {str(error) or type(error).__name__}.",
-                cure="roadworthy status",
-            )
+            failure = f"The gateway does not answer: {str(error) or type(error).__name__}."
         seconds = time.perf_counter() - began
+        if failure:
+            return 0, Prediction(release=release, seconds=seconds, failure=failure, cure=cure), 0.0
         try:
-            body = answer.json()
+            return answer.status_code, answer.json(), seconds
         except ValueError:
-            body = None
-        return read_answer(release, answer.status_code, body, seconds)
+            return answer.status_code, None, seconds
+
+
+def read_answers(release: str, status: int, body: Any, seconds: float, rows: int) -> Answers:
+    """What the gateway's answer to a list of records says.
+
+    >>> found = read_answers("m", 200, {"release": "m@1", "answers": [{"p": 0.3}]}, 0.002, 1)
+    >>> found.release, found.rows[0].values
+    ('m@1', {'p': 0.3})
+    """
+    one = read_answer(release, status, body, seconds)
+    listed = body.get("answers") if isinstance(body, dict) else None
+    if listed is None:
+        return Answers(
+            release=one.release,
+            problems=[
+                RowProblem(row=each.get("row") or 0, said=_finding(each))
+                for each in (body.get("findings") or [] if isinstance(body, dict) else [])
+            ],
+            failure=one.failure,
+            cure=one.cure,
+            request=one.request,
+        )
+    if len(listed) != rows:
+        failure = f"The gateway sent {len(listed)} answers to {rows} rows."
+        return Answers(release=one.release, failure=failure, cure="roadworthy logs gateway")
+    shared = {key: body[key] for key in ("release", "request_id") if key in body}
+    found = [read_answer(release, 200, {**shared, "answer": each}, seconds) for each in listed]
+    return Answers(release=one.release, rows=found, request=one.request)
 
 
 def read_answer(release: str, status: int, body: Any, seconds: float) -> Prediction:

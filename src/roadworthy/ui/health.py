@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from roadworthy.core.deployment import AgentStatus, Deployment, WorkerStatus
+from roadworthy.core.names import Stage
 from roadworthy.core.operation import Operation
 from roadworthy.ui.formats import age, duration, plural, shortened
 
@@ -63,6 +66,30 @@ def runs_now(status: AgentStatus | None, release: str, now: datetime) -> bool | 
     if silence(status, now):
         return None
     return any(each.state == "ready" for each in workers_of(status, release))
+
+
+Healths = Mapping[tuple[str, Stage], Health]
+
+
+def healths_of(
+    deployments: Iterable[Deployment],
+    operations: Sequence[Operation],
+    status: AgentStatus | None,
+    now: datetime,
+) -> Healths:
+    """How each deployment is, by model and stage."""
+    workers: dict[str, list[WorkerStatus]] = {}
+    for worker in status.workers if status else ():
+        workers.setdefault(worker.release, []).append(worker)
+
+    def own(each: Deployment) -> AgentStatus | None:
+        release = release_name(each.model, each.live or 0)
+        return status and msgspec.structs.replace(status, workers=workers.get(release, []))
+
+    return {
+        (each.model, each.stage): health_of(each, operations, own(each), now)
+        for each in deployments
+    }
 
 
 def health_of(

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from roadworthy.core.capture import CaptureReport
+from roadworthy.core.deployment import Deployment
 from roadworthy.core.names import STAGES, Stage, check_model_name
 from roadworthy.core.run import Run
 from roadworthy.errors import NotFound, StorageError
 from roadworthy.ui.data import PageData
-from roadworthy.ui.health import release_name
+from roadworthy.ui.health import healths_of, release_name
 from roadworthy.ui.security import FormTokens
 from roadworthy.ui.traffic import Flow, Traffic
 from roadworthy.ui.views.home import HomeFacts
 from roadworthy.ui.views.model import ModelFacts
+from roadworthy.ui.views.models import PAGE, Asked, Listed, ModelsFacts, by_model, ordered
 from roadworthy.ui.views.release import ReleaseFacts
 from roadworthy.ui.views.run import RunFacts
 
 RECENT_RUNS = 10
+HOME_MODELS = 25
 RECENT_OPERATIONS = 50
 
 
@@ -38,19 +41,23 @@ class Reader:
         """What the overview needs."""
         data, now = self._data, self._data.now()
         self._traffic.look(now)
-        models = data.registry.models()
+        index = self._index()
         deployments = data.deployments()
-        live = {
-            release_name(each.model, each.live) for each in deployments if each.live is not None
-        }
+        operations = data.operations(RECENT_OPERATIONS)
+        status = data.status()
+        healths = healths_of(deployments, operations, status, now)
+        own = by_model(deployments)
+        shown = ordered(index, Asked(), own, healths, {})[:HOME_MODELS]
         runs = data.registry.runs(limit=RECENT_RUNS)
         return HomeFacts(
-            models=[each.name for each in models],
-            newest={each.name: each.newest for each in models},
+            models=[each.name for each in index],
+            shown=shown,
+            newest=data.registry.newest(shown),
             deployments=deployments,
-            operations=data.operations(RECENT_OPERATIONS),
-            status=data.status(),
-            flows=self._flows(live),
+            operations=operations,
+            healths=healths,
+            status=status,
+            flows=self._flows(_live_names(deployments)),
             runs=runs,
             made={
                 run.id: data.registry.releases_of_run(run.id)
@@ -60,6 +67,33 @@ class Reader:
             now=now,
             signed_in=signed_in,
         )
+
+    def models(self, asked: Asked, signed_in: bool) -> ModelsFacts:
+        """What the list of models needs: all of them sorted, one page of them read."""
+        data, now = self._data, self._data.now()
+        self._traffic.look(now)
+        index = self._index()
+        deployments = data.deployments()
+        healths = healths_of(deployments, data.operations(RECENT_OPERATIONS), data.status(), now)
+        flows = self._flows(_live_names(deployments))
+        names = ordered(index, asked, by_model(deployments), healths, flows)
+        shown = names[(asked.page - 1) * PAGE : asked.page * PAGE]
+        return ModelsFacts(
+            asked=asked,
+            names=shown,
+            found=len(names),
+            total=len(index),
+            newest=data.registry.newest(shown),
+            deployments=deployments,
+            healths=healths,
+            flows=flows,
+            now=now,
+            signed_in=signed_in,
+        )
+
+    def _index(self) -> list[Listed]:
+        found = self._data.registry.model_index()
+        return [Listed(name=name, newest=number, made=made) for name, number, made in found]
 
     def model(
         self,
@@ -91,6 +125,7 @@ class Reader:
             flows=self._flows(names),
             answered=self._answered(names),
             token=self._form_tokens(model),
+            card=data.registry.card(model),
             now=now,
             stale=stale,
             done=done,
@@ -124,6 +159,7 @@ class Reader:
             source=self._source(run),
             now=data.now(),
             signed_in=signed_in,
+            report=self._report_or_none(run.id),
         )
 
     def _run_or_none(self, run_id: str) -> Run | None:
@@ -161,3 +197,7 @@ class Reader:
 
     def _form_tokens(self, model: str) -> Mapping[Stage, str]:
         return {stage: self._tokens.make(roll_back_purpose(model, stage)) for stage in STAGES}
+
+
+def _live_names(deployments: Iterable[Deployment]) -> set[str]:
+    return {release_name(each.model, each.live) for each in deployments if each.live is not None}

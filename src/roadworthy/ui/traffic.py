@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-
-from prometheus_client.parser import text_string_to_metric_families
 
 log = logging.getLogger(__name__)
 
@@ -20,18 +19,24 @@ SHORTEST_SECONDS = 5.0
 
 REQUESTS = "roadworthy_requests_total"
 LATENCY = "roadworthy_request_seconds"
+STAGES = "roadworthy_stage_seconds"
+_WANTED = (REQUESTS + "{", LATENCY + "_bucket{", STAGES + "_sum{", STAGES + "_count{")
+_SAMPLE = re.compile(r"(?P<name>\w+)\{(?P<labels>.*)\} (?P<value>\S+)(?: \d+)?")
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
 @dataclass(frozen=True)
 class Totals:
     """One release's totals since its gateway started: requests, failed ones, latency buckets.
 
-    ``buckets`` maps a bucket's upper bound (seconds) to the requests that took no longer.
+    ``buckets`` maps a bucket's upper bound (seconds) to the requests that took no longer,
+    ``stages`` a stage to the seconds that were spent there and how often.
     """
 
     requests: float = 0.0
     errors: float = 0.0
     buckets: tuple[tuple[float, float], ...] = ()
+    stages: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 Reading = Mapping[str, Totals]
@@ -39,7 +44,10 @@ Reading = Mapping[str, Totals]
 
 @dataclass(frozen=True)
 class Flow:
-    """What passed in a stretch of time. Rates are per second, quantiles in seconds."""
+    """What passed in a stretch of time. Rates are per second, quantiles in seconds.
+
+    ``stages`` are the mean seconds that a request spent in each.
+    """
 
     seconds: float
     requests: float
@@ -47,6 +55,7 @@ class Flow:
     p50: float | None
     p95: float | None
     p99: float | None
+    stages: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def rate(self) -> float:
@@ -78,7 +87,8 @@ def quantile(buckets: Iterable[tuple[float, float]], share: float) -> float | No
         if total >= rank and total > below:
             if bound == float("inf"):
                 return below_bound
-            return below_bound + (bound - below_bound) * (rank - below) / (total - below)
+            share_of_it = (rank - below) / (total - below)
+            return min(bound, below_bound + (bound - below_bound) * share_of_it)
         below_bound, below = bound, total
     return below_bound
 
@@ -148,7 +158,17 @@ def difference(before: Totals, after: Totals, seconds: float) -> Flow:
         p50=quantile(buckets, 0.50),
         p95=quantile(buckets, 0.95),
         p99=quantile(buckets, 0.99),
+        stages=_means(before, after),
     )
+
+
+def _means(before: Totals, after: Totals) -> Mapping[str, float]:
+    found: dict[str, float] = {}
+    for stage, (total, times) in after.stages.items():
+        earlier = before.stages.get(stage, (0.0, 0.0))
+        if times > earlier[1]:
+            found[stage] = (total - earlier[0]) / (times - earlier[1])
+    return found
 
 
 def _restarted(before: Reading, after: Reading) -> bool:
@@ -163,27 +183,47 @@ def parse(text: str) -> Reading:
     """Totals by release from Prometheus' text format.
 
     A request counts as failed where its status is 5xx: a row refused for what it holds is an
-    answer.
+    answer. Only the lines that are wanted are taken apart: a gateway of a thousand releases
+    tells more than a hundred thousand. Raises ValueError where one of them can't be read.
     """
-    requests: dict[str, float] = {}
-    errors: dict[str, float] = {}
-    buckets: dict[str, dict[float, float]] = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            release = sample.labels.get("release", "")
-            if sample.name == REQUESTS:
-                requests[release] = requests.get(release, 0.0) + sample.value
-                if sample.labels.get("status", "").startswith("5"):
-                    errors[release] = errors.get(release, 0.0) + sample.value
-            elif sample.name == LATENCY + "_bucket":
-                by_bound = buckets.setdefault(release, {})
-                bound = float(sample.labels["le"])
-                by_bound[bound] = by_bound.get(bound, 0.0) + sample.value
-    return {
-        release: Totals(
-            requests=total,
-            errors=errors.get(release, 0.0),
-            buckets=tuple(sorted(buckets.get(release, {}).items())),
+    found: dict[str, _Counting] = {}
+    for line in text.splitlines():
+        if not line.startswith(_WANTED):
+            continue
+        sample = _SAMPLE.fullmatch(line)
+        if sample is None:
+            raise ValueError(f"not a line of metrics: {line[:80]!r}")
+        labels = dict(_LABEL.findall(sample["labels"]))
+        counting = found.setdefault(labels.get("release", ""), _Counting())
+        counting.add(sample["name"], labels, float(sample["value"]))
+    return {release: each.totals() for release, each in found.items() if each.asked}
+
+
+class _Counting:
+    """The sums of one release while its lines are read: gateways and protocols together."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._requests = self._errors = 0.0
+        self._buckets: dict[float, float] = {}
+        self._stages: dict[str, list[float]] = {}
+
+    def add(self, name: str, labels: Mapping[str, str], value: float) -> None:
+        if name == REQUESTS:
+            self.asked = True
+            self._requests += value
+            if labels.get("status", "").startswith("5"):
+                self._errors += value
+        elif name == LATENCY + "_bucket":
+            bound = float(labels["le"])
+            self._buckets[bound] = self._buckets.get(bound, 0.0) + value
+        elif name in (STAGES + "_sum", STAGES + "_count"):
+            self._stages.setdefault(labels["stage"], [0.0, 0.0])[name == STAGES + "_count"] += value
+
+    def totals(self) -> Totals:
+        return Totals(
+            requests=self._requests,
+            errors=self._errors,
+            buckets=tuple(sorted(self._buckets.items())),
+            stages={stage: (total, times) for stage, (total, times) in self._stages.items()},
         )
-        for release, total in requests.items()
-    }

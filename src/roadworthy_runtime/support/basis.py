@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 from collections.abc import Sequence
@@ -58,6 +59,12 @@ class Module:
 
 numpy: Any = Module("numpy")
 pandas: Any = Module("pandas")
+
+
+def without_gradients() -> Any:
+    """A context in which PyTorch, where the program uses it, only computes."""
+    torch: Any = sys.modules.get("torch")
+    return contextlib.nullcontext() if torch is None else torch.no_grad()
 
 
 def take(value: Any, positions: Sequence[int]) -> Any:

@@ -9,6 +9,13 @@ from typing import Any, Optional
 from .basis import FlowError, is_null, numpy, pandas
 
 Convert = Callable[[Any, Sequence[int]], Any]
+_NEVER_NULL = {str, int, bool, bytes}
+_TEXT_OR_NONE = {str, type(None)}
+
+
+def _where(mask: Any) -> list[int]:
+    found: list[int] = numpy.flatnonzero(mask).tolist()
+    return found
 
 
 class InputColumn:
@@ -55,23 +62,26 @@ class InputColumn:
             if kind in "iubUS":
                 return []
             if kind in "fc":
-                return [int(i) for i in numpy.flatnonzero(numpy.isnan(values))]
+                return _where(numpy.isnan(values))
             if kind in "mM":
-                return [int(i) for i in numpy.flatnonzero(numpy.isnat(values))]
+                return _where(numpy.isnat(values))
         elif hasattr(values, "isna"):
-            return [int(i) for i in numpy.flatnonzero(numpy.asarray(values.isna()))]
+            return _where(numpy.asarray(values.isna()))
+        if set(map(type, values)) <= _NEVER_NULL:
+            return []
         return [i for i, value in enumerate(values) if is_null(value)]
 
     def unknown(self, values: Any) -> dict[int, Any]:
         """The rows whose text creation never saw, where creation's texts are all known."""
         if self.levels is None:
             return {}
-        items = values.tolist() if hasattr(values, "tolist") else values
+        few = values.unique() if hasattr(values, "unique") else values
         try:
-            if self.levels.issuperset(items):
+            if self.levels.issuperset(few.tolist() if hasattr(few, "tolist") else few):
                 return {}
         except TypeError:
             return {}
+        items = values.tolist() if hasattr(values, "tolist") else values
         return {i: v for i, v in enumerate(items) if v not in self.levels and not is_null(v)}
 
     def _converter(self, spec: Mapping[str, Any]) -> Convert:
@@ -154,7 +164,7 @@ class InputColumn:
 
     def _checked_text(self, values: Any, nulls: Sequence[int], null: Any) -> list[Any]:
         items = self._plain(values, nulls, None)
-        for i, item in enumerate(items):
+        for i, item in enumerate(items) if set(map(type, items)) - _TEXT_OR_NONE else ():
             if item is not None and not isinstance(item, str):
                 raise FlowError(f"column {self.name}, row {i}: {item!r} is not text")
         for i in nulls:
@@ -194,9 +204,8 @@ class InputColumn:
         if getattr(values, "dtype", None) == self._wanted:
             return values
         if self.type == "text":
-            items = self._checked_text(values, nulls, None)
-        else:
-            items = self._plain(values, nulls, None)
+            return pandas.array(self._checked_text(values, nulls, None), dtype=self._wanted)
+        items = self._plain(values, nulls, None)
         for i, item in enumerate(items):
             if isinstance(item, str) and self.type in ("int", "float", "bool"):
                 raise FlowError(f"column {self.name}, row {i}: {item!r} is not a number")

@@ -20,9 +20,11 @@ from .basis import (
     numpy,
     pandas,
     take,
+    without_gradients,
 )
 from .columns import InputColumn
 from .rows import NothingLeft, Rows
+from .unseen import listening
 
 Steps = Callable[[Any, Rows], Any]
 
@@ -169,7 +171,8 @@ class Flow:
                 whole = take(whole, rows.reject(refused))
                 if hasattr(whole, "index") and hasattr(whole, "iloc"):
                     whole.index = range(len(whole))
-            results = self._named(self._steps(whole, rows))
+            with listening(_Unseen(rows, warned).hear), without_gradients():
+                results = self._named(self._steps(whole, rows))
             values_of = {o.name: self._placed(o, results[o.name], rows) for o in self.outputs}
         except NothingLeft:
             values_of = {o.name: (o.empty(), [] if n else None) for o in self.outputs}
@@ -214,6 +217,27 @@ class Flow:
                 else:
                     records[row][column.label] = None if column.null == "none" else float("nan")
         return records
+
+
+class _Unseen:
+    """Hears of values inside the steps that creation did not know, each once a row."""
+
+    def __init__(self, rows: Rows, warned: list[Warned]) -> None:
+        self._rows = rows
+        self._warned = warned
+
+    def hear(self, count: int, places: Sequence[int], column: Any, values: Any) -> None:
+        """See ``unseen.tell``."""
+        known = {(warned.row, warned.message) for warned in self._warned}
+        carried = self._rows.of_length(count)
+        for place in places:
+            row = carried[place] if carried is not None else None
+            value = values[int(place)]
+            plain = value.item() if hasattr(value, "item") else value
+            message = f"{plain!r} was not seen in creation"
+            if (row, message) not in known:
+                known.add((row, message))
+                self._warned.append(Warned(row, str(column or "rows"), message))
 
 
 def _unanswered(answered: Sequence[Optional[list[int]]], n: int) -> set[int]:

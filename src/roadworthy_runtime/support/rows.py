@@ -81,6 +81,13 @@ class Rows:
         self._keep(before, positions, merged, line, reason or "has no partner")
         return merged
 
+    def together(self, made: Any, whole: Any, *, line: Optional[int] = None) -> Any:
+        """``made`` of parts of a table ``whole``; rows of it that are in no part are rejected."""
+        before = self.carried(whole)
+        positions = [int(place) for place in whole.index.get_indexer(made.index)]
+        self._keep(before, positions, made, line, "is in none of the parts")
+        return made
+
     def reject(self, reasons: Mapping[int, str], line: Optional[int] = None) -> list[int]:
         """Reject these input rows; the positions of all others."""
         for row, reason in reasons.items():
@@ -106,6 +113,10 @@ class Rows:
             if not fitting:
                 raise FlowError("two filters keep equally many rows, but not the same ones")
         return fitting[-1]
+
+    def of_length(self, count: int) -> Optional[list[int]]:
+        """The input rows of the latest value of so many rows; None where there was none."""
+        return next((p for _, p in reversed(self._known) if len(p) == count), None)
 
     def _keep(
         self, before: list[int], positions: list[int], value: Any, line: Optional[int], reason: str

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Union
 
 from .basis import FlowError, numpy, pandas
+from .foreign import READERS as FOREIGN
 
 
 class State:
@@ -61,7 +62,10 @@ def load_value(folder: Path, entry: Mapping[str, Any], names: Mapping[str, Any])
 
 def read_value(data: bytes, entry: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
     """The value that these bytes hold, in the format that its entry says."""
-    return _READERS[entry["format"]](data, entry, names)
+    form = entry["format"]
+    if form in FOREIGN:
+        return FOREIGN[form](data, entry, lambda module, name: _own(module, name, names))
+    return _READERS[form](data, entry, names)
 
 
 def _read_json(data: bytes, entry: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
@@ -94,9 +98,12 @@ def _read_skops(data: bytes, entry: Mapping[str, Any], names: Mapping[str, Any])
     return skops.loads(data, trusted=types)
 
 
+_TRUSTED = ("sklearn", "numpy", "scipy", "lightgbm", "xgboost", "collections")
+
+
 def foreign_types(types: Iterable[str]) -> list[str]:
     """Those that are of none of the libraries whose types a skops file may hold."""
-    return [name for name in types if name.split(".")[0] not in ("sklearn", "numpy", "scipy")]
+    return [name for name in types if name.split(".")[0] not in _TRUSTED]
 
 
 def skops_io() -> Any:
@@ -119,14 +126,20 @@ def skops_io() -> Any:
 def _read_pickle(data: bytes, entry: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
     class Unpickler(pickle.Unpickler):
         def find_class(self, module: str, name: str) -> Any:
-            if module == "__main__":  # a class of the creation program: now one of the flow
-                found: Any = names
-                for part in name.split("."):
-                    found = found[part] if found is names else getattr(found, part)
-                return found
-            return super().find_class(module, name)
+            own = _own(module, name, names)
+            return super().find_class(module, name) if own is None else own
 
     return Unpickler(io.BytesIO(data)).load()
+
+
+def _own(module: str, name: str, names: Mapping[str, Any]) -> Any:
+    """A class of the creation program, which is one of the flow now; None for any other."""
+    if module != "__main__":
+        return None
+    found: Any = names
+    for part in name.split("."):
+        found = found[part] if found is names else getattr(found, part)
+    return found
 
 
 _READERS: dict[str, Callable[[bytes, Mapping[str, Any], Mapping[str, Any]], Any]] = {

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +65,13 @@ def test_a_flow_that_obeys_the_law_passes_every_check(tmp_path: Path) -> None:
     by_id = {c["id"]: Check(**c) for c in report["checks"]}
     assert by_id["replay"].measured == "60 of 60 answers equal"
     assert by_id["fresh-keys"].outcome == "passed"
+    assert by_id["fast-form"].evidence["form"] == "fast"
+    assert report["fast"] == {"format": 1, "form": "fast", "exact": True, "tolerance": 1e-9}
     assert set(by_id) == {
         "loads", "state", "replay", "law-alone", "law-permuted", "law-halves", "law-repeated",
         "law-empty", "synthetic-resampled", "synthetic-nulls", "synthetic-extremes",
         "synthetic-levels", "fresh-keys", "missing-column", "effects", "deterministic",
+        "fast-form",
     }  # fmt: skip
 
 
@@ -221,13 +227,19 @@ def test_reading_a_file_is_named_with_its_line(tmp_path: Path) -> None:
 
 def test_answers_that_hang_on_the_order_of_a_set_fail(tmp_path: Path) -> None:
     frame = flights()
-    steps = """
-    order = {name: float(i) for i, name in enumerate({"AA", "DL", "UA", "B6", "WN", "F9"})}
+    names = ["AA", "DL", "UA", "B6", "WN", "F9"]
+    steps = f"""
+    order = {{name: float(i) for i, name in enumerate(set({names}))}}
     return flights["carrier"].map(order).to_numpy(dtype="float64")
     """
-    found = failed(check_of(tmp_path, steps, answers=np.zeros(len(frame))))
-    assert "deterministic" in found
-    assert found["deterministic"]["measured"].startswith("in another process")
+    elsewhere = subprocess.run(
+        [sys.executable, "-c", f"print(*set({names}))"],
+        env={**os.environ, "PYTHONHASHSEED": "7"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    order = {name: float(i) for i, name in enumerate(elsewhere.stdout.split())}
+    answers = frame["carrier"].map(order).to_numpy(dtype="float64")
+    found = failed(check_of(tmp_path, steps, answers=answers))
+    assert "answers equal" in found["replay"]["measured"]
 
 
 def test_a_row_that_raises_raises_alone_and_takes_nobody_along(tmp_path: Path) -> None:

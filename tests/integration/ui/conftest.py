@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from httpx import Client
+from httpx import Response as Answer
+from pyarrow import parquet
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -33,7 +40,7 @@ from roadworthy.core.certificate import Certificate, Check, ResourceProfile
 from roadworthy.core.deployment import AgentStatus, Deployment, WorkerStatus
 from roadworthy.core.names import Stage
 from roadworthy.core.release import Lock, Release
-from roadworthy.core.run import Package, Run
+from roadworthy.core.run import DatasetRead, Package, Run
 from roadworthy.core.signature import Column, Output, Signature
 from roadworthy.operations.bell import Bell
 from roadworthy.operations.desired import Desired, deployment_of, save_deployment
@@ -42,8 +49,12 @@ from roadworthy.operations.transitions import routed, wanted
 from roadworthy.registry import Registry, ReleaseDraft
 from roadworthy.serving.answers import Answered
 from roadworthy.serving.codec_plain import read_plain, write_plain
+from roadworthy.serving.log_entries import Entry
+from roadworthy.serving.options import LogOptions
+from roadworthy.serving.prediction_log import PredictionLog
 from roadworthy.serving.problems import Refused, render
 from roadworthy.serving.validation import check_rows
+from roadworthy.settings import Settings
 from roadworthy.storage.blobs import open_blobs
 from roadworthy.storage.opening import open_database
 from roadworthy.ui import GatewayClient, PageData, mount_pages, page_data
@@ -185,6 +196,7 @@ class World:
     registry: Registry
     desired: Desired
     data: PageData
+    settings: Settings
     app: FastAPI
     now: datetime = NOW
 
@@ -217,6 +229,13 @@ class World:
 
         self.desired.database.write(work)
 
+    def asked(self, *asked: dict[str, Any], release: str = "flight-delay@3") -> None:
+        """The gateway logs requests of a row each; fields replace those of a plain one."""
+        log = PredictionLog(LogOptions(directory=str(self.settings.predictions)))
+        for place, fields in enumerate(asked):
+            log.append(logged(release, place, **fields))
+        log.close()
+
     def report(self, *workers: WorkerStatus, seconds_ago: float = 1, **fields: Any) -> None:
         """The agent reports these workers."""
         self.desired.report(
@@ -229,6 +248,42 @@ class World:
                 **{"gateway_pid": 4001, **fields},
             )
         )
+
+
+def logged(release: str, place: int, minutes: float = 0.0, **fields: Any) -> Entry:
+    """A request of one row, ``minutes`` before now."""
+    at = NOW - timedelta(minutes=minutes)
+    row = {column.name: column.example for column in SIGNATURE.columns}
+    row["time_hour"] = 0
+    row.update(fields.pop("row", {}))
+    values: dict[str, Any] = {
+        "at": int(at.timestamp() * 1e6) * 1000,
+        "seconds": 0.0031,
+        "request_id": f"01JQ8-{place:04}",
+        "trace": "",
+        "caller": "crew-app",
+        "key": "",
+        "protocol": "plain",
+        "release": release,
+        "stage": "production",
+        "status": 200,
+        "refused": "",
+        "times": {"decode": 40, "validate": 25, "encode": 12},
+        "signature": SIGNATURE,
+        "n": 1,
+        "bytes": 200,
+        "columns": {column.name: (column.type, [row[column.name]]) for column in SIGNATURE.columns},
+        "answered": Answered(
+            n=1,
+            columns={"scores": [0.341]},
+            rejected={},
+            failed={},
+            warnings=[],
+            times={"queue": 90, "batch": 1, "worker": 1800, "flow": 1500},
+            batch=1,
+        ),
+    }
+    return Entry(**{**values, **fields})
 
 
 def run_of(registry: Registry, started: str, **fields: Any) -> Run:
@@ -425,23 +480,37 @@ def certificate(release: str, failed: bool = False) -> Certificate:
 
 
 def release_of(
-    world: World, model: str, flow: bytes, ago: timedelta, notes: str = "", failed: bool = False
+    world: World,
+    model: str,
+    flow: bytes,
+    ago: timedelta,
+    notes: str = "",
+    failed: bool = False,
+    *,
+    program: str = PROGRAM,
+    files: Mapping[str, bytes] | None = None,
+    **run: Any,
 ) -> Release:
     """A run, its release and certificate."""
     world.now = NOW - ago
     started = (NOW - ago).isoformat(timespec="seconds")
-    run = world.registry.record_run(
-        run_of(world.registry, started), report(), {"train.py": PROGRAM.encode()}
+    recorded = world.registry.record_run(
+        run_of(world.registry, started, **run), report(), {"train.py": program.encode()}
     )
     release = world.registry.record_release(
         ReleaseDraft(
             model=model,
-            files={"flow.py": flow, "flow.toml": b"format = 1\n", "state/index.json": b"{}"},
+            files={
+                "flow.py": flow,
+                "flow.toml": b"format = 1\n",
+                "state/index.json": b"{}",
+                **(files or {}),
+            },
             signature=SIGNATURE,
             lock=Lock(
                 python="3.12.9", text="pandas==3.0.1\nscikit-learn==1.8.0\n", digest=64 * "c"
             ),
-            run=run.id,
+            run=recorded.id,
             caller="flight-analytics",
             notes=notes,
         )
@@ -449,6 +518,22 @@ def release_of(
     world.registry.record_certificate(release.digest, certificate(release.name, failed))
     world.now = NOW
     return release
+
+
+def sample(shift: float = 0.0, rows: int = 20) -> bytes:
+    """Rows of creation with answers, the odd ones moved by ``shift``."""
+    cells = [
+        {**{column.name: column.example for column in SIGNATURE.columns}, "distance": 100 + row}
+        for row in range(rows)
+    ]
+    table = pa.Table.from_pylist(cells)
+    table = table.append_column(
+        "answer:scores", pa.array([0.25 + shift * (row % 2) for row in range(rows)])
+    )
+    table = table.append_column("rejected", pa.array([False] * rows))
+    sink = pa.BufferOutputStream()
+    parquet.write_table(table, sink)
+    return bytes(sink.getvalue())
 
 
 def ready(release: str, at: str = "w1", **fields: Any) -> WorkerStatus:
@@ -468,27 +553,34 @@ class Gateway:
 
     def __init__(self) -> None:
         self.rows: list[Mapping[str, Any]] = []
+        self.asked: list[str] = []
         self.requests = 0
 
     async def predict(self, request: Request) -> Response:
-        release = f"{request.path_params['model']}@{request.path_params['number']}"
+        name, number = request.path_params["model"], request.path_params.get("number")
+        self.asked.append(f"{name}@{number}" if number else name)
+        release = f"{name}@{number or 3}"
         body = msgspec.json.decode(await request.body())
         try:
-            sent = read_plain(SIGNATURE, body, 10)
+            sent = read_plain(SIGNATURE, body, 1000)
             checked = check_rows(SIGNATURE, sent)
         except Refused as refused:
             status, kind, content = render(refused, "plain", "01JQ8-7T4K")
             return Response(content, status, media_type=kind)
-        self.rows.append(body)
-        wind = checked.columns["wind_speed"][1][0]
+        self.rows += body if isinstance(body, list) else [body]
+        winds = checked.columns["wind_speed"][1]
         answered = Answered(
-            n=1,
-            columns={"scores": [0.341234 if wind else None]},
-            rejected={} if wind else {0: ("dropna: wind_speed is null", 14)},
+            n=checked.n,
+            columns={"scores": [0.341234 if wind else None for wind in winds]},
+            rejected={
+                row: ("dropna: wind_speed is null", 14)
+                for row, wind in enumerate(winds)
+                if not wind
+            },
             failed={},
             warnings=checked.warnings,
             times={},
-            batch=1,
+            batch=checked.n,
         )
         status, content = write_plain(SIGNATURE, sent, answered, release, "01JQ8-7T4K")
         return Response(content, status, media_type="application/json")
@@ -503,6 +595,7 @@ class Gateway:
                 Route(
                     "/models/{model}/versions/{number:int}/predict", self.predict, methods=["POST"]
                 ),
+                Route("/models/{model}/predict", self.predict, methods=["POST"]),
                 Route("/metrics", self.metrics),
             ]
         )
@@ -550,14 +643,17 @@ def empty_world(tmp_path: Path, gateway_address: str) -> Iterator[World]:
     bell = Bell()
     placement = Placement(
         fits=lambda _python, _lock: "",
-        realise=lambda _lock: Path("/nowhere"),
+        realise=lambda _release: Path("/nowhere"),
         realised=lambda _lock: None,
         ring=bell.ring,
     )
     desired = Desired(database, placement, bell, clock=lambda: world.now.timestamp())  # noqa: PLW0108 (made below)
     registry = Registry(database, open_blobs(str(tmp_path / "blobs")), lambda: world.now)
-    data = page_data(desired, registry, client, statuses=STATUS_BY_CODE, now=lambda: world.now)
-    world = World(registry=registry, desired=desired, data=data, app=FastAPI())
+    settings = Settings(home=tmp_path)
+    data = page_data(
+        desired, registry, client, settings, statuses=STATUS_BY_CODE, now=lambda: world.now
+    )
+    world = World(registry=registry, desired=desired, data=data, settings=settings, app=FastAPI())
     mount_pages(world.app, data)
     yield world
     placement.close()
@@ -571,8 +667,26 @@ def world(empty_world: World) -> World:
     found = empty_world
     release_of(found, "flight-delay", b"flow = 9", timedelta(days=57), "wind in m/s")
     release_of(found, "flight-delay", b"flow = 10", timedelta(days=33), "split by date", True)
-    release_of(found, "flight-delay", b"flow = 11", timedelta(days=15), "age of the plane")
-    release_of(found, "flight-delay", b"flow = 12", timedelta(hours=3), EVIL)
+    release_of(
+        found,
+        "flight-delay",
+        b"flow = 11",
+        timedelta(days=15),
+        "age of the plane",
+        files={"sample.parquet": sample(), "state/model.pickle": b"11"},
+        datasets=[DatasetRead(name=f"flights@{'c8' * 32}", asked="flights@main")],
+    )
+    release_of(
+        found,
+        "flight-delay",
+        b"flow = 12",
+        timedelta(hours=3),
+        EVIL,
+        program=PROGRAM.replace("max_depth=6", "max_depth=8") + f"# {EVIL}\n",
+        files={"sample.parquet": sample(0.02), "state/model.pickle": b"12"},
+        metrics={"auc": 0.853, "brier": 0.144},
+        datasets=[DatasetRead(name=f"flights@{'3f' * 32}", asked="flights@main")],
+    )
     found.registry.quarantine("flight-delay@1", "wind in m/s instead of knots")
     for number, ago in ((2, timedelta(days=33)), (3, timedelta(days=15))):
         found.want("flight-delay", "production", number, ago, "network-ops", "evening gain")
@@ -617,3 +731,21 @@ def served(world: World, **changes: Any) -> Server:
 def serve() -> Any:
     """Starts a world's app on a port."""
     return served
+
+
+@pytest.fixture
+def client_of(serve: Any) -> Iterator[Callable[..., Client]]:
+    """Makes a client of a world's app on a port; changes replace fields of its PageData."""
+    with ExitStack() as stack:
+
+        def make(world: Any, **changes: Any) -> Client:
+            server = stack.enter_context(serve(world, **changes))
+            return stack.enter_context(Client(base_url=server.address, trust_env=False))
+
+        yield make
+
+
+def text_of(response: Answer) -> str:
+    """What a person reads, without tags and with plain spaces."""
+    bare = re.sub(r"<[^>]+>", " ", response.text)
+    return re.sub(r"\s+", " ", unescape(bare).replace("\u00a0", " "))

@@ -5,41 +5,20 @@ from __future__ import annotations
 import json
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from httpx import Client, Response
+from tests.integration.ui.conftest import text_of
 
 MODEL = "/models/flight-delay"
 OWN = {"sec-fetch-site": "same-origin"}
 
 
 @pytest.fixture
-def client_of(serve: Any) -> Iterator[Callable[..., Client]]:
-    """Makes a client of a world's app on a port; changes replace fields of its PageData."""
-    with ExitStack() as stack:
-
-        def make(world: Any, **changes: Any) -> Client:
-            server = stack.enter_context(serve(world, **changes))
-            return stack.enter_context(Client(base_url=server.address, trust_env=False))
-
-        yield make
-
-
-@pytest.fixture
 def client(world: Any, client_of: Any) -> Client:
     return client_of(world)
-
-
-def text_of(response: Response) -> str:
-    """What a person reads, without tags and with plain spaces."""
-    from html import unescape
-
-    bare = re.sub(r"<[^>]+>", " ", response.text)
-    return re.sub(r"\s+", " ", unescape(bare).replace("\u00a0", " "))
 
 
 def back_form(response: Response, stage: str = "production") -> dict[str, str]:
@@ -178,7 +157,7 @@ def test_a_release_shows_each_line_with_its_role_and_marks(client: Client) -> No
         "rw.deploy(…, keep_filters=True)",
         "wind_speed yes 0 to 42.57886",
         "6 of 18 statements",
-        "raw, planes",
+        "From raw by 1 step with 1 frozen value to scores.",
         "the answers do not need them: arr_delay, minute.",
         "1 needs pickle",
         "212 MiB / 268 MiB",

@@ -61,7 +61,8 @@ def watch(tmp_path: Path) -> Watch:
         ("import numpy as np\nnp.random.default_rng()", "randomness", "np.random.default_rng()"),
         ("import uuid\nuuid.uuid4()", "randomness", "uuid.uuid4()"),
         (
-            "import pandas as pd\nd = pd.DataFrame({'a': [1, 2]}).sample(1)",
+            # Twice: at first it imports what it needs, and modules may draw when they are imported.
+            "import pandas as pd\nfor _ in 'ab':\n    d = pd.DataFrame({'a': [1, 2]}).sample(1)",
             "randomness",
             "d = pd.DataFrame({'a': [1, 2]}).sample(1)",
         ),
@@ -103,3 +104,24 @@ def test_what_others_do_meanwhile_is_not_the_flows(tmp_path: Path) -> None:
     with watching(tmp_path) as found:
         (tmp_path.parent / "elsewhere.txt").write_text("x", "utf-8")
     assert found == []
+
+
+def test_a_file_that_the_support_needs_to_read_state_is_left_alone(tmp_path: Path) -> None:
+    support = tmp_path / "flow_support"
+    support.mkdir()
+    reading = (
+        "def read(use):\n    with tempfile.TemporaryDirectory() as folder:\n        use(folder)\n"
+    )
+    codes = {
+        support / "reading.py": "import tempfile\n\n" + reading,
+        tmp_path / "flow.py": "def own(folder):\n    open(folder + '/x', 'w').close()\n",
+    }
+    names: dict[str, Any] = {}
+    for path, text in codes.items():
+        exec(compile(text, str(path), "exec"), names)
+    with watching(tmp_path) as found:
+        names["read"](lambda folder: None)
+    assert found == []
+    with watching(tmp_path) as found:
+        names["read"](names["own"])
+    assert [effect.kind for effect in found] == ["file"]

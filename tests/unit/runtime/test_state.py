@@ -81,7 +81,7 @@ def round_trip(folder: Path, **values: Any) -> tuple[Any, dict[str, Any]]:
     return load_state(folder / "flow.py"), {e["name"]: e for e in entries}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(VALUES)
 def test_plain_values_come_back_equal(tmp_path: Path, value: Any) -> None:
     state, _ = round_trip(tmp_path, value=value)

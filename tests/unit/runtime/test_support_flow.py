@@ -392,7 +392,7 @@ def test_steps_that_lose_rows_without_saying_are_an_error(make: MakeFlow) -> Non
         flow.predict({"a": [1.0, 2.0], "b": [1, 2]})
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.floats(-5, 5), st.integers(-9, 9)), min_size=1, max_size=12))
 def test_each_row_is_answered_as_if_it_were_alone(rows: list[tuple[float, int]]) -> None:
     flow = _FLOWS[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from roadworthy.core.deployment import Route, RoutingTable, WorkerSpec
 from roadworthy.serving.agent_plan import Seen, Trouble, next_plan, place_of
 
@@ -94,3 +96,46 @@ def test_stages_are_routed_apart():
     )
     plan = next_plan(wanted, [seen(1), seen(2)], [], {}, 0.0)
     assert plan.routes == wanted.routes
+
+
+def test_a_release_that_moves_to_another_environment_answers_on_until_it_is_there():
+    old = [seen(1, in_use=True), seen(1, in_use=True, slot=1)]
+    moved = msgspec.structs.replace(spec(1, replicas=2), python="own/python")
+
+    def plan_with(*new: Seen):
+        return next_plan(table(moved, live=1), [*old, *new], [route(1)], {}, 0.0)
+
+    def new(slot: int, state: str) -> Seen:
+        return Seen(id=f"new-{slot}", place=place_of(moved, slot), state=state)
+
+    first = plan_with()
+    assert first.start == [place_of(moved, 0), place_of(moved, 1)]
+    assert (first.use, first.stop) == (["m@1-0", "m@1-1"], [])
+    half = plan_with(new(0, "ready"), new(1, "starting"))
+    assert (half.use, half.stop) == (["m@1-0", "m@1-1", "new-0"], [])
+    assert plan_with(new(0, "ready"), new(1, "ready")).use == ["new-0", "new-1"]
+    let_go = [msgspec.structs.replace(each, in_use=False) for each in old]
+    there = [*let_go, new(0, "ready"), new(1, "ready")]
+    last = next_plan(table(moved, live=1), there, [route(1)], {}, 0.0)
+    assert last.stop == ["m@1-0", "m@1-1"]
+
+
+def test_a_release_that_can_not_move_goes_on_where_it_is_and_has_not_failed():
+    moved = msgspec.structs.replace(spec(1), python="own/python")
+    trouble = Trouble(failures=9, at=0.0, error="no", hopeless=True)
+    plan = next_plan(table(moved, live=1), [seen(1)], [], {place_of(moved, 0): trouble}, 1.0)
+    assert (plan.use, plan.stop, plan.failed) == (["m@1-0"], [], {})
+
+
+def test_a_tired_worker_answers_until_another_is_ready_in_its_place():
+    tired = msgspec.structs.replace(seen(1, in_use=True), tired="it grows")
+    plan = next_plan(table(spec(1), live=1), [tired], [route(1)], {}, 0.0)
+    assert (plan.start, plan.use, plan.stop) == ([place_of(spec(1), 0)], ["m@1-0"], [])
+    fresh = Seen(id="fresh", place=place_of(spec(1), 0), state="ready")
+    plan = next_plan(table(spec(1), live=1), [tired, fresh], [route(1)], {}, 0.0)
+    assert (plan.start, plan.use) == ([], ["fresh"])
+
+
+def test_workers_beyond_the_wanted_number_leave():
+    plan = next_plan(table(spec(1)), [seen(1), seen(1, slot=1)], [], {}, 0.0)
+    assert (plan.use, plan.stop) == (["m@1-0"], ["m@1-1"])

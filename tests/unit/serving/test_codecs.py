@@ -10,7 +10,7 @@ import pytest
 from roadworthy.core.signature import Signature
 from roadworthy.serving.answers import Answered, restore_rows
 from roadworthy.serving.codec_mlflow import read_mlflow, write_mlflow
-from roadworthy.serving.codec_oip import metadata, read_inference, read_oip, write_oip
+from roadworthy.serving.codec_oip import check_wanted, metadata, read_inference, read_oip, write_oip
 from roadworthy.serving.codec_plain import read_plain, write_plain
 from roadworthy.serving.openapi import describe_model
 from roadworthy.serving.payload import decode_csv, decode_json, inflate, media_type
@@ -131,7 +131,9 @@ def test_oip_takes_flat_and_nested_tensors():
 
 def test_oip_echoes_the_id_and_names_the_outputs():
     request = read_inference(infer_body(outputs=[{"name": "scores"}]))
-    body = json.loads(write_oip(TINY, request, answered(), "tiny", "3", "r"))
+    content, json_length = write_oip(TINY, request, answered(), "tiny", "3", "r")
+    body = json.loads(content)
+    assert json_length is None
     assert body == {
         "model_name": "tiny",
         "model_version": "3",
@@ -167,7 +169,7 @@ def test_oip_refuses_tensors_that_do_not_fit(change):
 
 def test_oip_refuses_what_it_can_not_answer():
     request = read_inference(infer_body(outputs=[{"name": "nothing"}]))
-    assert refused_code(write_oip, TINY, request, answered(), "t", "1", "r") == "bad-request"
+    assert refused_code(check_wanted, TINY, request) == "bad-request"
     request = read_inference(infer_body())
     failed = answered(failed={1: "x"})
     assert refused_code(write_oip, TINY, request, failed, "t", "1", "r") == "flow-failed"

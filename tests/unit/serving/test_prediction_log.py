@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
+import time
 from pathlib import Path
 
 import msgspec
@@ -11,9 +13,12 @@ import pytest
 
 from roadworthy.core.signature import Signature
 from roadworthy.serving.answers import Answered
+from roadworthy.serving.log_entries import Entry, Redaction, to_table
+from roadworthy.serving.log_retention import retain
 from roadworthy.serving.options import LogOptions
-from roadworthy.serving.prediction_log import Entry, PredictionLog, to_table
+from roadworthy.serving.prediction_log import PredictionLog
 from roadworthy.testing.flows import SIGNATURE
+from roadworthy_runtime.frames import pack
 
 TINY = msgspec.convert(SIGNATURE, Signature)
 
@@ -34,6 +39,10 @@ def entry(n: int = 1, **more) -> Entry:
         "request_id": "r",
         "trace": "t",
         "caller": "",
+        "key": "",
+        "protocol": "plain",
+        "refused": "",
+        "times": {"decode": 3, "validate": 4, "encode": 5},
         "release": "tiny@1",
         "stage": "production",
         "status": 200,
@@ -147,3 +156,104 @@ def test_reasons_and_warnings_stand_with_their_rows():
     ]
     assert [r["warnings"] for r in rows] == [["odd", "all odd"], ["all odd"], ["all odd"]]
     assert [r["output:scores"] for r in rows] == [1.0, None, None]
+
+
+def test_stages_and_facts_of_the_request_stand_in_every_row():
+    (first, second) = to_table([entry(2, key="order-7", protocol="oip")]).to_pylist()
+    for row in (first, second):
+        assert (row["key"], row["protocol"], row["role"], row["weight"]) == (
+            "order-7", "oip", "primary", 1.0,
+        )  # fmt: skip
+        times = [row[f"{s}_us"] for s in ("decode", "validate", "queue", "flow", "encode", "total")]
+        assert times == [3, 4, 1, 2, 5, 1000]
+    refused = entry(n=0, status=422, columns=None, answered=None, refused="invalid-rows")
+    assert to_table([refused]).to_pylist()[0]["refused"] == "invalid-rows"
+
+
+def test_a_sample_keeps_requests_whole_with_their_weight_and_all_that_went_wrong(tmp_path):
+    log = Log(tmp_path, sample=0.25, samples={"every": 1.0})
+    for number in range(400):
+        log.log.append(entry(2, request_id=f"plain-{number}"))
+    bad = entry(2).answered
+    assert bad is not None
+    for number in range(10):
+        rejected = dataclasses.replace(bad, rejected={0: ("no", None)})
+        log.log.append(entry(2, request_id=f"rejected-{number}", answered=rejected))
+        log.log.append(entry(0, request_id=f"refused-{number}", status=422, answered=None))
+        log.log.append(entry(1, request_id=f"every-{number}", release="every@1"))
+    log.log.close()
+    rows = [
+        row for path in tmp_path.rglob("*.parquet") for row in parquet.read_table(path).to_pylist()
+    ]
+    plain = [row for row in rows if row["request_id"].startswith("plain")]
+    assert {row["weight"] for row in plain} == {4.0}
+    assert 100 < len(plain) < 300
+    assert all(
+        len([r for r in plain if r["request_id"] == row["request_id"]]) == 2 for row in plain
+    )
+    others = [row for row in rows if not row["request_id"].startswith("plain")]
+    assert len(others) == 10 * (2 + 1 + 1)
+    assert {row["weight"] for row in others} == {1.0}
+
+
+def test_columns_are_left_out_or_replaced_before_anything_is_written():
+    options = LogOptions(
+        directory="", redact=["other:b", "tiny:kind"], pseudonymise=["a", "labels"],
+        pseudonym_key="00ff" * 8,
+    )  # fmt: skip
+    rows = to_table([entry(2)], Redaction(options)).to_pylist()
+    assert [row["input:b"] for row in rows] == [2, 2]
+    assert [row["input:kind"] for row in rows] == [None, None]
+    assert rows[0]["input:a"] == rows[1]["input:a"] != "1.0"
+    assert len(rows[0]["output:labels"]) == 32
+    other = msgspec.structs.replace(options, pseudonym_key="00fe" * 8)
+    assert to_table([entry()], Redaction(other)).to_pylist()[0]["input:a"] != rows[0]["input:a"]
+
+
+def segment(directory: Path, day: str, begun: float, size: int) -> Path:
+    path = directory / "tiny" / "1" / day / f"{int(begun * 1e6)}-1-1.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x" * size)
+    return path
+
+
+def test_segments_leave_by_age_and_by_size_the_oldest_first(tmp_path):
+    now = 1_700_000_000.0
+    ages = [40 * 86400, 20 * 86400, 10 * 86400, 60]
+    paths = [segment(tmp_path, f"day-{age}", now - age, 100) for age in ages]
+    assert retain(tmp_path, now, 0, 0) == []
+    assert retain(tmp_path, now, 30, 0) == paths[:1]
+    assert not paths[0].parent.exists()
+    assert retain(tmp_path, now, 30, 250) == paths[1:2]
+    assert [path.exists() for path in paths] == [False, False, True, True]
+
+
+def test_the_log_removes_old_segments_by_itself(tmp_path):
+    old = segment(tmp_path, "2000-01-01", 946_684_800.0, 10)
+    log = Log(tmp_path, flush_rows=1, retention_days=1.0)
+    log.log.append(entry(at=time.time_ns()))
+    assert log.told.wait(20)
+    log.log.close()
+    assert not old.exists()
+    assert len(list(tmp_path.rglob("*.parquet"))) == 1
+
+
+def test_columns_that_are_laid_out_already_make_the_same_rows():
+    values = {
+        "a": ("float", [1.5, 2.5, None]),
+        "b": ("int", [1, None, 3]),
+        "kind": ("text", ["é", None, ""]),
+    }
+    packed = {name: (wire, pack(wire, each)) for name, (wire, each) in values.items()}
+    entries = [entry(3, columns=values), entry(1), entry(3, columns=packed)]
+    rows = to_table(entries).to_pylist()
+    assert len(rows) == 7
+    (first, second) = [row for row in rows if row["input:kind"] == "é"]
+    assert first == second
+    options = LogOptions(directory="", redact=["a"], pseudonymise=["kind"], pseudonym_key="ab" * 16)
+    hidden = to_table(entries, Redaction(options)).to_pylist()
+    assert [row["input:a"] for row in hidden] == [None] * 7
+    assert sorted(str(row["input:kind"]) for row in hidden[:3]) == sorted(
+        str(row["input:kind"]) for row in hidden[3:6]
+    )
+    assert {row["input:b"] for row in hidden} == {1, 2, 3, None}

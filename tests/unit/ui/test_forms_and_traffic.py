@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry, generate_latest
 
 from roadworthy.core.signature import Column, Signature
 from roadworthy.serving.metrics import Metrics
@@ -16,7 +15,7 @@ from roadworthy.ui.formats import duration, number, percent
 from roadworthy.ui.forms import PREFIX, example_values, fields_view, parse_row, parse_value
 from roadworthy.ui.gateway import read_answer
 from roadworthy.ui.security import from_own_page, host_allowed
-from roadworthy.ui.traffic import Traffic, parse, quantile
+from roadworthy.ui.traffic import Traffic, difference, parse, quantile
 
 NOW = datetime(2026, 3, 18, 10, 40, 12, tzinfo=UTC)
 
@@ -123,11 +122,11 @@ class Counted:
 
     def ask(self, times: int, seconds: float, status: int = 200) -> None:
         for _ in range(times):
-            self.metrics.count_answer("delay@3", "plain", status, seconds, None)
+            self.metrics.requests.labels("delay@3", "plain", str(status)).inc()
+            self.metrics.seconds.labels("delay@3").observe(seconds)
 
     def text(self) -> str:
-        registry: CollectorRegistry = self.metrics.registry
-        return generate_latest(registry).decode()
+        return self.metrics.text().decode()
 
 
 def test_two_readings_of_the_gateways_metrics_give_rates() -> None:
@@ -165,6 +164,31 @@ def test_a_gateway_that_is_away_or_odd_leaves_the_readings() -> None:
     for second in range(0, 30, 10):
         traffic.look(NOW + timedelta(seconds=second))
     assert traffic.answered("delay@3") is None
+
+
+def test_stages_are_the_mean_between_two_readings() -> None:
+    """Held against the parser of Prometheus' own client."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    metrics = Metrics()
+    texts = []
+    for seconds in (0.002, 0.004):
+        for _ in range(3):
+            metrics.requests.labels("delay@3", "plain", "200").inc()
+            metrics.stages.labels("delay@3", "worker").observe(seconds)
+        texts.append(metrics.text().decode())
+    before, after = (parse(text)["delay@3"] for text in texts)
+    assert difference(before, after, 10).stages == {"worker": pytest.approx(0.004)}
+    sums = {
+        sample.name: sample.value
+        for family in text_string_to_metric_families(texts[1])
+        for sample in family.samples
+        if sample.labels.get("stage") == "worker" and not sample.name.endswith("_bucket")
+    }
+    assert after.stages["worker"] == (
+        sums["roadworthy_stage_seconds_sum"],
+        sums["roadworthy_stage_seconds_count"],
+    )
 
 
 def test_only_statuses_of_the_server_count_as_errors() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from roadworthy.core.capture import CaptureReport, Mark, SourceFile, SourceLine
+from roadworthy.core.card import ModelCard
 from roadworthy.core.certificate import Certificate, Check
 from roadworthy.core.deployment import AgentStatus, Deployment, StageChange, WorkerStatus
 from roadworthy.core.operation import Operation
@@ -16,19 +17,19 @@ from roadworthy.core.release import Lock, Release
 from roadworthy.core.run import Run
 from roadworthy.core.signature import Column, Output, Signature
 from roadworthy.ui.data import Prediction, Problem
-from roadworthy.ui.health import health_of
+from roadworthy.ui.health import health_of, healths_of
 from roadworthy.ui.traffic import Flow
+from roadworthy.ui.views.capture import capture_view, source_line
 from roadworthy.ui.views.home import HomeFacts, home
 from roadworthy.ui.views.model import ModelFacts, model_page
+from roadworthy.ui.views.models import Asked, Listed, ModelsFacts, by_model, models_page, ordered
 from roadworthy.ui.views.parts import roll_back_form, way_back
 from roadworthy.ui.views.release import (
     ReleaseFacts,
-    capture_view,
     certificate_groups,
     release_page,
     seal,
     seen,
-    source_line,
 )
 from roadworthy.ui.views.run import RunFacts, excerpt, run_page
 from roadworthy.ui.views.trial import try_page
@@ -140,7 +141,12 @@ def home_of(**facts: Any) -> dict[str, Any]:
         "made": {},
         "now": NOW,
     }
-    return home(HomeFacts(**{**values, **facts}))
+    values.update(facts)
+    values.setdefault("shown", values["models"])
+    values["healths"] = healths_of(
+        values["deployments"], values["operations"], values["status"], NOW
+    )
+    return home(HomeFacts(**values))
 
 
 def model_of(**facts: Any) -> dict[str, Any]:
@@ -155,6 +161,7 @@ def model_of(**facts: Any) -> dict[str, Any]:
         "flows": {},
         "answered": {},
         "token": {"production": "t", "staging": "t"},
+        "card": ModelCard(model="delay"),
         "now": NOW,
     }
     return model_page(ModelFacts(**{**values, **facts}))
@@ -239,14 +246,22 @@ class TestHome:
     def test_the_heading_is_the_answer(self, facts: dict[str, Any], heading: str) -> None:
         assert home_of(**facts)["heading"] == heading
 
-    def test_what_is_wrong_comes_before_what_is_fine(self) -> None:
+    def test_what_does_not_answer_is_the_heading(self) -> None:
         view = home_of(
             models=["alpha", "delay"],
             deployments=[deployed(model="alpha"), deployed()],
             status=status(worker("alpha@3")),
         )
-        assert [row["name"] for row in view["models"]] == ["delay", "alpha"]
         assert view["heading"] == "delay does not answer."
+
+    def test_of_many_models_the_rest_is_a_link(self) -> None:
+        many = [f"m{n}" for n in range(40)]
+        deployments = [deployed(model=model) for model in many]
+        view = home_of(models=many, shown=many[:5], deployments=deployments, status=status())
+        assert [row["name"] for row in view["models"]] == many[:5]
+        assert view["all_models"] == "All 40 models"
+        assert len(view["needs"]) == 12
+        assert view["more_needs"] == "28\u00a0more such lines"
 
     def test_a_failed_deployment_and_a_failed_run_need_a_person(self) -> None:
         failed = a_run(status="failed", problem={"message": "KeyError: 'x'", "line": 12})
@@ -273,6 +288,99 @@ class TestHome:
             "no requests in 1\u00a0min"
         )
         assert home_of()["models"][0]["traffic"]["words"] == "not measured yet"
+
+
+class TestModels:
+    LISTED = (
+        Listed(name="alpha", newest=1, made=ago(hours=5)),
+        Listed(name="delay", newest=4, made=ago(hours=1)),
+        Listed(name="zebra", newest=2, made=ago(hours=3)),
+    )
+
+    @pytest.mark.parametrize(
+        ("asked", "names"),
+        [
+            (Asked(), ["delay", "zebra", "alpha"]),
+            (Asked(sort="nonsense"), ["delay", "zebra", "alpha"]),
+            (Asked(sort="name"), ["alpha", "delay", "zebra"]),
+            (Asked(sort="newest"), ["delay", "zebra", "alpha"]),
+            (Asked(sort="requests"), ["zebra", "alpha", "delay"]),
+            (Asked(search=" EL "), ["delay"]),
+            (Asked(search="<b>"), []),
+        ],
+    )
+    def test_found_and_ordered(self, asked: Asked, names: list[str]) -> None:
+        own = by_model([deployed(), deployed(model="zebra")])
+        healths = healths_of(
+            [deployed(), deployed(model="zebra")], [], status(worker("zebra@3")), NOW
+        )
+        flows = {"zebra@3": Flow(seconds=9, requests=9, errors=0, p50=None, p95=None, p99=None)}
+        assert ordered(self.LISTED, asked, own, healths, flows) == names
+
+    def view(self, **facts: Any) -> dict[str, Any]:
+        values: dict[str, Any] = {
+            "asked": Asked(),
+            "names": ["delay"],
+            "found": 120,
+            "total": 120,
+            "newest": {},
+            "deployments": [],
+            "healths": {},
+            "flows": {},
+            "now": NOW,
+        }
+        return models_page(ModelsFacts(**{**values, **facts}))
+
+    @pytest.mark.parametrize(
+        ("asked", "place", "before", "after"),
+        [
+            (Asked(), "Page 1 of 3", "", "/models?page=2"),
+            (
+                Asked(search="a&b", sort="name", page=2),
+                "Page 2 of 3",
+                "/models?q=a%26b&sort=name",
+                "/models?q=a%26b&sort=name&page=3",
+            ),
+            (Asked(page=3), "Page 3 of 3", "/models?page=2", ""),
+            (Asked(page=9), "Page 9 of 3", "", ""),
+        ],
+    )
+    def test_pages_keep_what_was_asked(
+        self, asked: Asked, place: str, before: str, after: str
+    ) -> None:
+        view = self.view(asked=asked)
+        assert (view["place"], view["before"], view["after"]) == (place, before, after)
+
+    def test_the_heading_counts_what_is_not_well(self) -> None:
+        healths = healths_of([deployed()], [], status(), NOW)
+        assert self.view(healths=healths)["heading"] == "120\u00a0models, 1 of them not well."
+        assert self.view()["heading"] == "120\u00a0models, none unwell."
+        assert self.view(asked=Asked(search="x"), found=2)["heading"] == "2 of 120\u00a0models fit."
+
+
+class TestByRelease:
+    def test_what_runs_or_was_asked_has_a_row(self) -> None:
+        flow = Flow(
+            seconds=10, requests=20, errors=1, p50=0.002, p95=0.004, p99=0.008,
+            stages={"worker": 0.0015},
+        )  # fmt: skip
+        (row,) = model_of(flows={"delay@3": flow})["by_release"]
+        assert row["rate"] == "2"
+        assert [each["value"] for each in row["latency"]] == [
+            "2\u00a0ms", "4\u00a0ms", "8\u00a0ms",
+        ]  # fmt: skip
+        assert row["stages"] == [{"name": "worker", "value": "1.5\u00a0ms"}]
+        assert row["errors"] == "5\u00a0%"
+
+    def test_what_runs_and_was_not_asked_says_so(self) -> None:
+        (row,) = model_of(status=status(worker(pid=4)))["by_release"]
+        assert row["words"] == "not measured yet"
+        quiet = Flow(seconds=60, requests=0, errors=0, p50=None, p95=None, p99=None)
+        (row,) = model_of(status=status(worker(pid=4)), flows={"delay@3": quiet})["by_release"]
+        assert row["words"] == "no requests in 1\u00a0min"
+
+    def test_what_neither_runs_nor_was_asked_has_no_row(self) -> None:
+        assert model_of(status=status())["by_release"] == []
 
 
 class TestModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -82,6 +83,30 @@ def newest_releases(connection: Connection) -> list[tuple[Release, str]]:
     ).all()
     found = [(_release(row), str(row.created)) for row in rows]
     return sorted(found, key=lambda each: each[0].model)
+
+
+def model_index(connection: Connection) -> list[tuple[str, int, str]]:
+    """Name, newest release's number and when that was made, of each model that has one."""
+    rows = connection.execute(
+        sa.select(models.c.name, releases.c.number, releases.c.made).join(
+            releases,
+            sa.and_(models.c.name == releases.c.model, models.c.last_number == releases.c.number),
+        )
+    ).all()
+    return sorted((str(name), int(number), str(made)) for name, number, made in rows)
+
+
+def newest_of(connection: Connection, names: Sequence[str]) -> dict[str, Release]:
+    """The newest release of each of these models, by model."""
+    rows = connection.execute(
+        sa.select(*_RELEASE)
+        .join(
+            models,
+            sa.and_(models.c.name == releases.c.model, models.c.last_number == releases.c.number),
+        )
+        .where(models.c.name.in_(names))
+    ).all()
+    return {found.model: found for found in map(_release, rows)}
 
 
 def lock_model(connection: Connection, model: str, now: str) -> int:

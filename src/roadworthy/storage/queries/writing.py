@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +15,15 @@ def insert_unless_there(connection: Connection, table: sa.Table, **values: Any) 
     statement = _insert(connection, table).values(**values).on_conflict_do_nothing()
     counted = statement.execution_options(preserve_rowcount=True)
     return connection.execute(counted).rowcount == 1
+
+
+def insert_unless_there_many(
+    connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]
+) -> int:
+    """Inserts the rows whose key is not there; how many it did."""
+    statement = _insert(connection, table).on_conflict_do_nothing()
+    counted = statement.execution_options(preserve_rowcount=True)
+    return int(connection.execute(counted, rows).rowcount)
 
 
 def put_row(connection: Connection, table: sa.Table, key: Mapping[str, Any], **values: Any) -> None:

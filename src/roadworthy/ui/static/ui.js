@@ -31,7 +31,7 @@
     const renew = async () => {
       if (document.hidden) return;
       try {
-        const answer = await fetch(location.pathname, { cache: "no-store", redirect: "error", signal: AbortSignal.timeout(seconds * 1000) });
+        const answer = await fetch(location.pathname + location.search, { cache: "no-store", redirect: "error", signal: AbortSignal.timeout(seconds * 1000) });
         if (!answer.ok) throw new Error(String(answer.status));
         const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
         for (const part of document.querySelectorAll("[data-live]")) {

@@ -7,27 +7,31 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from roadworthy.core.deployment import AgentStatus, Deployment
-from roadworthy.core.names import Stage
 from roadworthy.core.operation import Operation
 from roadworthy.core.release import Release
 from roadworthy.core.run import Run
-from roadworthy.ui.formats import duration, number, percent, plural, recent, with_unit
-from roadworthy.ui.health import Health, health_of, release_name, silence
+from roadworthy.ui.formats import count, duration, number, plural
+from roadworthy.ui.health import Healths, silence
 from roadworthy.ui.traffic import Flow
-from roadworthy.ui.views.parts import View, model_path, page, plate, problem_line, run_path, run_row
+from roadworthy.ui.views.models import by_model, model_row
+from roadworthy.ui.views.parts import View, model_path, page, problem_line, run_path, run_row
 
 FIRST_COMMAND = "roadworthy deploy train.py --input flights --output scores --name flight-delay"
+MOST_NEEDS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
 class HomeFacts:
     """What the overview is made from.
 
-    ``newest`` maps a model to its newest release, ``flows`` a release's name to what passed to
-    it, ``made`` a run's id to its releases.
+    ``models`` are all of them, ``shown`` those with a row of their own; ``newest`` maps these to
+    their newest release, ``flows`` a release's name to what passed to it, ``made`` a run's id to
+    its releases.
     """
 
     models: Sequence[str]
+    shown: Sequence[str]
+    healths: Healths
     newest: Mapping[str, Release]
     deployments: Sequence[Deployment]
     operations: Sequence[Operation]
@@ -41,14 +45,15 @@ class HomeFacts:
 
 def home(facts: HomeFacts) -> View:
     """The overview's view."""
-    healths = {
-        (each.model, each.stage): health_of(each, facts.operations, facts.status, facts.now)
-        for each in facts.deployments
-    }
-    rows = sorted(
-        (_model_row(model, facts, healths) for model in facts.models),
-        key=lambda row: (_ORDER[row["health"].sign], row["name"]),
-    )
+    healths = facts.healths
+    own = by_model(facts.deployments)
+    needs = _needs(facts, healths)
+    rows = [
+        model_row(
+            model, own.get(model, {}), facts.newest.get(model), healths, facts.flows, facts.now
+        )
+        for model in facts.shown
+    ]
     stretch = max((flow.seconds for flow in facts.flows.values()), default=None)
     return {
         "page": page(
@@ -61,8 +66,14 @@ def home(facts: HomeFacts) -> View:
         ),
         "heading": heading(facts, healths),
         "lead": _lead(facts),
-        "needs": _needs(facts, healths),
+        "needs": needs[:MOST_NEEDS],
+        "more_needs": plural(len(needs) - MOST_NEEDS, "more such line")
+        if len(needs) > MOST_NEEDS
+        else "",
         "models": rows,
+        "all_models": f"All {count(len(facts.models))} models"
+        if len(facts.models) > len(rows)
+        else "",
         "stretch": f"the last {duration(stretch)}" if stretch else "",
         "runs": [
             run_row(run, facts.made.get(run.id, ()), facts.deployments, facts.now)
@@ -72,15 +83,12 @@ def home(facts: HomeFacts) -> View:
     }
 
 
-_ORDER = {"bad": 0, "warn": 1, "run": 2, "wait": 3, "ok": 4, "na": 5}
-Healths = Mapping[tuple[str, Stage], Health]
-
-
 def heading(facts: HomeFacts, healths: Healths) -> str:
     """The answer to: is all well?"""
     if not facts.models:
         return "Nothing runs here yet."
-    live = {key: health for key, health in healths.items() if _live(facts, key)}
+    there = {(each.model, each.stage) for each in facts.deployments if each.live is not None}
+    live = {key: health for key, health in healths.items() if key in there}
     if not live:
         coming = [
             f"{model} {health.word}"
@@ -103,12 +111,6 @@ def heading(facts: HomeFacts, healths: Healths) -> str:
         f"{model} {health.word}" for (model, _), health in healths.items() if health.sign == "run"
     ]
     return f"Everything answers. {_listed(moving)}." if moving else "Everything answers."
-
-
-def _live(facts: HomeFacts, key: tuple[str, Stage]) -> bool:
-    return any(
-        (each.model, each.stage) == key and each.live is not None for each in facts.deployments
-    )
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -189,51 +191,3 @@ def _failed_newest(operations: Sequence[Operation]) -> list[Operation]:
         if each.state == "failed":
             found.append(each)
     return found
-
-
-def _model_row(model: str, facts: HomeFacts, healths: Healths) -> View:
-    own = {each.stage: each for each in facts.deployments if each.model == model}
-    shown = own.get("production")
-    if shown is None or shown.live is None:
-        shown = own.get("staging") or shown
-    health = healths[(model, shown.stage)] if shown else Health("na", "not live")
-    newest = facts.newest.get(model)
-    return {
-        "name": model,
-        "href": model_path(model),
-        "kind": "service" if any(each.live for each in own.values()) else "no deployment",
-        "health": health,
-        "production": _live_plate(own.get("production")),
-        "staging": _live_plate(own.get("staging")),
-        "traffic": _traffic(shown, facts),
-        "newest": None
-        if newest is None
-        else {
-            "plate": plate(model, newest.number, facts.deployments),
-            "made": recent(newest.made, facts.now),
-            "by": newest.caller,
-        },
-    }
-
-
-def _live_plate(deployment: Deployment | None) -> View | None:
-    if deployment is None or deployment.live is None:
-        return None
-    return plate(deployment.model, deployment.live, [deployment])
-
-
-def _traffic(deployment: Deployment | None, facts: HomeFacts) -> View:
-    """Rate, p95 and errors of what answers, or the reason in words."""
-    if deployment is None or deployment.live is None:
-        return {"words": "not live"}
-    flow = facts.flows.get(release_name(deployment.model, deployment.live))
-    if flow is None:
-        return {"words": "not measured yet"}
-    if not flow.requests:
-        return {"words": f"no requests in {duration(flow.seconds)}"}
-    return {
-        "words": "",
-        "rate": number(flow.rate),
-        "p95": "not known" if flow.p95 is None else with_unit(flow.p95 * 1000, "ms"),
-        "errors": percent(flow.error_share or 0.0),
-    }

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from roadworthy.core.card import ModelCard
 from roadworthy.core.certificate import Certificate
 from roadworthy.core.deployment import AgentStatus, Deployment, StageChange
 from roadworthy.core.names import STAGES, Stage
@@ -25,8 +26,10 @@ from roadworthy.ui.formats import (
 )
 from roadworthy.ui.health import health_of, release_name, runs_now, workers_of
 from roadworthy.ui.traffic import Flow
+from roadworthy.ui.views.card import card_view
 from roadworthy.ui.views.parts import (
     View,
+    app_path,
     certificate_word,
     model_path,
     page,
@@ -57,6 +60,7 @@ class ModelFacts:
     flows: Mapping[str, Flow]
     answered: Mapping[str, float]
     token: Mapping[Stage, str]
+    card: ModelCard
     now: datetime
     stale: tuple[Stage, int] | None = None
     done: int | None = None
@@ -80,17 +84,22 @@ def model_page(facts: ModelFacts) -> View:
             signed_in=facts.signed_in,
         ),
         "model": facts.model,
-        "crumbs": [{"href": "/#models", "text": "Models"}],
+        "crumbs": [{"href": "/models", "text": "Models"}],
         "lead": _lead(facts),
         "try_href": f"{release_path(facts.model, shown.live)}/try"
         if shown and shown.live is not None
         else "",
         "back": roll_back_form(production, facts.token["production"]) if production else None,
         "cards": cards,
+        "app_href": app_path(facts.model),
+        "card": card_view(facts.card, facts.now),
+        "log_href": f"{model_path(facts.model)}/log",
+        "compare_href": f"{model_path(facts.model)}/compare",
         "notice": _notice(facts),
         "toast": _toast(facts),
         "failed": _failed_operation(facts),
         "traffic": _traffic(shown, facts),
+        "by_release": by_release(facts),
         "releases": [_release_row(release, facts) for release in facts.releases],
         "history": [_history_row(change, facts) for change in facts.history],
     }
@@ -166,7 +175,7 @@ _ACTIONS = {
 
 def _why_rows(change: StageChange, now: datetime) -> list[View]:
     since = age(change.at, now)
-    ago = f", {duration(since.total_seconds())}" if since else ""
+    ago = f", {duration(max(1, round(since.total_seconds())))}" if since else ""
     rows: list[View] = [
         {"term": "Live since", "moment": dated(change.at, now), "text": ago},
         {"term": _ACTIONS[change.action], "text": change.caller or "somebody unnamed"},
@@ -319,6 +328,54 @@ def _traffic(deployment: Deployment | None, facts: ModelFacts) -> View:
             {"term": "Answered", "value": count(round(total)), "note": "since the gateway started"}
         )
     return {"words": "", "figures": figures, "title": title}
+
+
+TIMED = ("decode", "validate", "queue", "batch", "worker", "encode")
+
+
+def by_release(facts: ModelFacts) -> list[View]:
+    """What each release was asked, how fast it answered, where the time went, what it takes."""
+    rows = []
+    for release in facts.releases:
+        flow = facts.flows.get(release.name)
+        workers = [each for each in workers_of(facts.status, release.name) if each.pid]
+        if workers or (flow is not None and flow.requests):
+            rows.append(
+                {
+                    "plate": plate(facts.model, release.number, facts.deployments),
+                    **_asked(flow),
+                    "memory": memory(sum(each.rss_bytes for each in workers)) if workers else "",
+                    "cpu": duration(sum(each.cpu_seconds for each in workers)) if workers else "",
+                }
+            )
+    return rows
+
+
+def _asked(flow: Flow | None) -> View:
+    """Rate, quantiles, errors and stages; or why there are none, in words."""
+    if flow is None:
+        return {"words": "not measured yet"}
+    if not flow.requests:
+        return {"words": f"no requests in {duration(flow.seconds)}"}
+    quantiles = (("p50", flow.p50), ("p95", flow.p95), ("p99", flow.p99))
+    return {
+        "words": "",
+        "rate": number(flow.rate),
+        "latency": [
+            {"name": name, "value": "not known" if value is None else _ms(value)}
+            for name, value in quantiles
+        ],
+        "errors": percent(flow.error_share or 0.0),
+        "stages": [
+            {"name": stage, "value": _ms(flow.stages[stage])}
+            for stage in TIMED
+            if stage in flow.stages
+        ],
+    }
+
+
+def _ms(seconds: float) -> str:
+    return with_unit(seconds * 1000, "ms")
 
 
 def _release_row(release: Release, facts: ModelFacts) -> View:

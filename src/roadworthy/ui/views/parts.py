@@ -46,6 +46,11 @@ def model_path(model: str) -> str:
     return f"/models/{quote(model, safe='')}"
 
 
+def app_path(model: str) -> str:
+    """The address of a model's app."""
+    return f"/apps/{quote(model, safe='')}"
+
+
 def release_path(model: str, number: int) -> str:
     """The address of a release's page."""
     return f"{model_path(model)}/releases/{number}"

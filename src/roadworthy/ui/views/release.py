@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from roadworthy.certification.capacity import advise_all, memory_limit
-from roadworthy.core.capture import CaptureReport, SourceLine
+from roadworthy.core.capture import CaptureReport
 from roadworthy.core.certificate import Certificate, Check, ResourceProfile
 from roadworthy.core.deployment import AgentStatus, Deployment
 from roadworthy.core.release import Release
@@ -32,6 +32,7 @@ from roadworthy.ui.formats import (
 )
 from roadworthy.ui.forms import example_values, fields_view
 from roadworthy.ui.health import runs_now
+from roadworthy.ui.views.capture import UNSAFE_FORMATS, capture_view
 from roadworthy.ui.views.parts import (
     RUN_SHOWN,
     View,
@@ -51,9 +52,7 @@ _GROUPS = {
     "environment": "Environment",
     "compatibility": "Callers",
 }
-_UNSAFE_FORMATS = ("pickle", "cloudpickle", "joblib")
 _LEVELS_SHOWN = 6
-_MARKED = "the marked part is frozen"
 _UNUSED_SHOWN = 12
 _EVIDENCE_CHARACTERS = 2000
 
@@ -114,7 +113,7 @@ def release_page(facts: ReleaseFacts) -> View:
 
 def _crumbs(release: Release) -> list[View]:
     return [
-        {"href": "/#models", "text": "Models"},
+        {"href": "/models", "text": "Models"},
         {"href": model_path(release.model), "text": release.model},
     ]
 
@@ -135,7 +134,24 @@ def _facts(facts: ReleaseFacts) -> list[View]:
                 "value": f"{facts.report.kept} of {plural(facts.report.statements, 'statement')}",
             }
         )
+    if facts.certificate is not None:
+        items += _form(facts)
     return items
+
+
+def _form(facts: ReleaseFacts) -> list[View]:
+    """Which form of the flow answers, where the certificate or a worker says it."""
+    for worker in facts.status.workers if facts.status else ():
+        if worker.release == facts.release.name and worker.form_off:
+            return [
+                {"term": "form", "value": f"as written: the fast one is off, {worker.form_off}"}
+            ]
+    checks = facts.certificate.checks if facts.certificate else []
+    return [
+        {"term": "form", "value": str(check.evidence.get("form", ""))}
+        for check in checks
+        if check.id == "fast-form"
+    ]
 
 
 def seal(certificate: Certificate | None) -> View:
@@ -225,117 +241,6 @@ def _evidence(evidence: Mapping[str, Any]) -> str:
     return text[:_EVIDENCE_CHARACTERS] + "\n… (the rest is in certificate.json)"
 
 
-def capture_view(report: CaptureReport | None) -> View | None:
-    """The program line by line, the decisions, the state that goes along."""
-    if report is None:
-        return None
-    lines = [line for file in report.files for line in file.lines]
-    learned: dict[int, list[str]] = {}
-    if len(report.files) == 1:  # a state entry names its line, and not its file
-        for entry in report.state:
-            if entry.learned and entry.line is not None:
-                learned.setdefault(entry.line, []).append(entry.summary)
-    roles = {
-        role: sum(line.role == role for line in lines) for role in ("kept", "frozen", "dropped")
-    }
-    return {
-        "statements": report.statements,
-        "kept": count(report.kept) if report.statements else count(roles["kept"]),
-        "frozen": count(report.frozen) if report.statements else count(roles["frozen"]),
-        "dropped": count(report.dropped) if report.statements else count(roles["dropped"]),
-        "files": [
-            {
-                "path": file.path,
-                "lines": [source_line(line, learned.get(line.number, ())) for line in file.lines],
-            }
-            for file in report.files
-        ],
-        "several": len(report.files) > 1,
-        "decisions": [
-            {
-                "line": each.line,
-                "file": each.file if len(report.files) > 1 else "",
-                "decision": each.decision,
-                "because": each.because,
-                "override": each.override,
-            }
-            for each in sorted(report.decisions, key=lambda each: (each.file, each.line))
-        ],
-        "state": [
-            {
-                "name": each.name,
-                "summary": each.summary,
-                "line": each.line,
-                "learned": each.learned,
-                "format": each.format,
-                "unsafe": each.format.lower() in _UNSAFE_FORMATS,
-                "size": memory(each.bytes),
-                "digest": each.digest[:7],
-            }
-            for each in report.state
-        ],
-        "warnings": list(report.warnings),
-        "steps": flow_steps(report),
-    }
-
-
-def flow_steps(report: CaptureReport) -> list[View]:
-    """The flow's graph as a list: each step and output, and what it is made from."""
-    nodes = {node.id: node for node in report.nodes}
-    sources: dict[str, list[str]] = {}
-    for start, end in report.edges:
-        if start in nodes:
-            node = nodes[start]
-            word = f"line {node.line}" if node.kind == "step" and node.line else node.label
-            sources.setdefault(end, []).append(word)
-    return [
-        {
-            "label": node.label,
-            "output": node.kind == "output",
-            "line": node.line,
-            "sources": list(dict.fromkeys(sources.get(node.id, []))),
-        }
-        for node in report.nodes
-        if node.kind in ("step", "output")
-    ]
-
-
-def source_line(line: SourceLine, learned: Sequence[str] = ()) -> View:
-    """A line of source cut into marked and unmarked parts; marks that overlap are joined.
-
-    ``learned`` says what was frozen in this line, for marks that have no note of their own.
-    """
-    parts: list[View] = []
-    at = 0
-    for mark in sorted(line.marks, key=lambda mark: (mark.start, mark.end)):
-        start, end = max(at, mark.start), min(len(line.text), mark.end)
-        if end <= start:
-            continue
-        if start > at:
-            parts.append({"text": line.text[at:start], "marked": False})
-        parts.append({"text": line.text[start:end], "marked": True})
-        at = end
-    if line.text[at:].strip():
-        parts.append({"text": line.text[at:], "marked": False})
-    notes = list(dict.fromkeys(mark.note for mark in line.marks if mark.note))
-    if line.marks and not notes:
-        notes = list(learned)
-    why = line.why
-    if line.role == "frozen" and not notes and why:
-        notes, why = [why], ""
-    elif notes and why.startswith(_MARKED):
-        why = ""
-    return {
-        "number": line.number,
-        "role": line.role,
-        "word": "" if line.role == "blank" else line.role,
-        "parts": parts,
-        "why": why,
-        "note": ", ".join(notes),
-        "note_word": f"{_MARKED}: " if line.role == "kept" else "",
-    }
-
-
 def signature_view(release: Release) -> View:
     """Inputs and outputs with what creation saw of each."""
     signature = release.signature
@@ -418,7 +323,7 @@ def try_form(facts: ReleaseFacts, typed: Mapping[str, str], errors: Mapping[str,
 def _provenance(facts: ReleaseFacts) -> View:
     release, run = facts.release, facts.run
     state = facts.report.state if facts.report else []
-    unsafe = [each for each in state if each.format.lower() in _UNSAFE_FORMATS]
+    unsafe = [each for each in state if each.format.lower() in UNSAFE_FORMATS]
     packages = [
         line for line in release.lock.text.splitlines() if "==" in line and line[0] not in "# "
     ]

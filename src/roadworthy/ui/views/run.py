@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from roadworthy.core.capture import CaptureReport
 from roadworthy.core.deployment import Deployment
 from roadworthy.core.release import Release
 from roadworthy.core.run import Run
 from roadworthy.ui.formats import dated, duration, plural, short_digest, shortened, storage
+from roadworthy.ui.views.capture import capture_view
 from roadworthy.ui.views.parts import RUN_SHOWN, View, metrics_rows, page, plate, problem_line
 
 _AROUND = 4
@@ -34,6 +36,7 @@ class RunFacts:
     source: str | None
     now: datetime
     signed_in: bool = False
+    report: CaptureReport | None = None
 
 
 def run_page(facts: RunFacts) -> View:
@@ -75,6 +78,7 @@ def run_page(facts: RunFacts) -> View:
         ],
         "packages": [f"{each.name}=={each.version}" for each in run.packages],
         "package_word": plural(len(run.packages), "package"),
+        "capture": capture_view(facts.report),
     }
 
 

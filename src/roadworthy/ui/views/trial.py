@@ -43,7 +43,7 @@ def try_page(
             signed_in=facts.signed_in,
         ),
         "crumbs": [
-            {"href": "/#models", "text": "Models"},
+            {"href": "/models", "text": "Models"},
             {"href": model_path(release.model), "text": release.model},
             {"href": release_path(release.model, release.number), "text": f"@{release.number}"},
         ],

@@ -1,0 +1,111 @@
+"""Files that are noted for a commit, and what a commit makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from roadworthy.core.dataset_names import CommitName, check_tree_path
+from roadworthy.core.values import Document
+from roadworthy.errors import NotFound, StorageError, UsageError
+from roadworthy.storage.disk import Disk
+
+if TYPE_CHECKING:
+    from roadworthy.data import Change, Datasets
+
+
+class Planned(Document, frozen=True):
+    """A local file, where it goes in the dataset, and as what (auto, file, table)."""
+
+    source: str
+    path: str
+    kind: str = "auto"
+
+
+class Stage:
+    """What was added for the next commit to a branch: a small file in the home."""
+
+    def __init__(self, home: Path, name: CommitName) -> None:
+        branch = name.ref.replace("/", "%2F")
+        self._file = home / "run" / "staged" / f"{name.dataset}@{branch}.json"
+
+    def read(self) -> list[Planned]:
+        """What was added so far."""
+        try:
+            return msgspec.json.decode(self._file.read_bytes(), type=list[Planned])
+        except FileNotFoundError:
+            return []
+        except msgspec.MsgspecError as error:
+            raise StorageError(f"{self._file} can't be read: {error}", cure="remove it") from error
+
+    def add(self, files: Sequence[Planned]) -> None:
+        """Adds files; one for the same path takes the place of the one before."""
+        known = {each.path: each for each in self.read()} | {each.path: each for each in files}
+        Disk().write(self._file, msgspec.json.encode(list(known.values())))
+
+    def clear(self) -> None:
+        """Nothing is added any more."""
+        self._file.unlink(missing_ok=True)
+
+
+def planned(paths: Sequence[Path], at: str, kind: str) -> list[Planned]:
+    """The files that are meant, folders with all that is in them, and where each goes.
+
+    Raises NotFound, UsageError, InvalidName.
+    """
+    if kind not in ("auto", "file", "table"):
+        raise UsageError(f"{kind!r} is not a form to keep files in", cure="auto, file or table")
+    found: list[Planned] = []
+    for path in paths:
+        if path.is_dir():
+            base = at.rstrip("/") or ("" if path.name in ("", ".", "..") else path.name)
+            inside = sorted(each for each in path.rglob("*") if each.is_file())
+            for each in inside:
+                where = "/".join((*([base] if base else []), *each.relative_to(path).parts))
+                found.append(_one(each, where, kind))
+        elif path.is_file():
+            single = len(paths) == 1 and at and not at.endswith("/")
+            prefix = at.rstrip("/") + "/" if at else ""
+            found.append(_one(path, at if single else f"{prefix}{path.name}", kind))
+        else:
+            raise NotFound(f"{path} is not there", cure="check the path")
+    return found
+
+
+def _one(source: Path, path: str, kind: str) -> Planned:
+    return Planned(source=str(source.absolute()), path=check_tree_path(path), kind=kind)
+
+
+def changes_of(
+    datasets: Datasets,
+    name: str,
+    files: Sequence[Planned],
+    append: bool,
+    key: Sequence[str],
+    remove: Sequence[str],
+    mirror: bool,
+) -> list[Change]:
+    """The changes that committing these files makes."""
+    from roadworthy.data import Append, PutFile, PutTable, Remove
+    from roadworthy.data.sources import format_of
+
+    changes: list[Change] = []
+    for each in files:
+        source = Path(each.source)
+        is_table = each.kind == "table" or (each.kind == "auto" and format_of(source.name))
+        if append and not is_table:
+            raise UsageError(f"{source} has no rows to append", cure="leave out --append")
+        if append:
+            changes.append(Append(each.path, source, key=key))
+        elif is_table:
+            changes.append(PutTable(each.path, source, key=key))
+        else:
+            changes.append(PutFile(each.path, source))
+    gone = set(remove)
+    if mirror and datasets.log(name, limit=1):
+        given = {each.path for each in files}
+        gone |= {each.path for each in datasets.read(name).entries() if each.path not in given}
+    return changes + [Remove(path) for path in sorted(gone)]

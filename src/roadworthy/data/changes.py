@@ -1,0 +1,59 @@
+"""What a commit changes in its parent's tree: files and tables put, rows appended, removals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from roadworthy.core.dataset import Entry
+
+
+@dataclass(frozen=True)
+class PutFile:
+    """A file's bytes at a path: from a local file, bytes, or an open binary file."""
+
+    path: str
+    source: Path | bytes | BinaryIO
+
+
+@dataclass(frozen=True)
+class PutTable:
+    """A table at a path, in place of what is there.
+
+    ``rows`` is an Arrow table, a record batch, a reader, an iterable of record batches or a
+    pandas frame; or the path of a Parquet, CSV, JSON lines or Arrow file. ``key`` names the
+    columns that tell rows apart.
+    """
+
+    path: str
+    rows: Any
+    key: Iterable[str] = ()
+
+
+@dataclass(frozen=True)
+class Append:
+    """Rows to come after those of the table at a path; the table is made if there is none."""
+
+    path: str
+    rows: Any
+    key: Iterable[str] = ()
+
+
+@dataclass(frozen=True)
+class PutEntry:
+    """A content that is in the store already, at a path: taken over from another commit."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True)
+class Remove:
+    """A path, or with ``below`` everything under it, that is to be gone."""
+
+    path: str
+    below: bool = False
+
+
+Change = PutFile | PutTable | Append | PutEntry | Remove

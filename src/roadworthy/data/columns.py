@@ -1,0 +1,184 @@
+"""Columns of values: their digest, which depends on nothing but the values, and their pieces.
+
+A digest covers the Arrow type, the number of values, which are null, and the values; not how
+they were chunked, padded, encoded or compressed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from blake3 import blake3
+from pyarrow import parquet
+
+from roadworthy.data.stored import PARQUET, damaged_piece
+from roadworthy.errors import UsageError
+
+_LEVEL = 1
+
+
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """The type in which values of a type are kept: dictionaries and views become plain.
+
+    Raises UsageError for a type that can't be kept.
+    """
+    if pa.types.is_dictionary(kind):
+        return plain_type(kind.value_type)
+    if pa.types.is_run_end_encoded(kind):
+        return plain_type(kind.value_type)
+    if pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_binary_view(kind):
+        return pa.binary()
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        make = pa.list_ if pa.types.is_list(kind) else pa.large_list
+        value = kind.value_field
+        return make(pa.field("item", plain_type(value.type), value.nullable))
+    if pa.types.is_struct(kind):
+        return pa.struct([_plain_field(kind.field(i)) for i in range(kind.num_fields)])
+    if isinstance(kind, pa.BaseExtensionType):
+        return plain_type(kind.storage_type)
+    if pa.types.is_primitive(kind) or is_bytes(kind) or pa.types.is_decimal(kind):
+        if not pa.types.is_interval(kind):
+            return kind
+    if pa.types.is_null(kind) or pa.types.is_fixed_size_binary(kind):
+        return kind
+    raise UsageError(
+        f"a column of Arrow type {kind} can't be kept as a table",
+        cure="convert it to another type, or commit the file as bytes (--as file)",
+    )
+
+
+def _plain_field(field: pa.Field) -> pa.Field:
+    return pa.field(field.name, plain_type(field.type), field.nullable)
+
+
+def is_bytes(kind: pa.DataType) -> bool:
+    """Whether values of a type are texts or bytes of any length."""
+    return bool(
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+    )
+
+
+def one_array(column: pa.ChunkedArray | pa.Array, kind: pa.DataType) -> pa.Array:
+    """A column as one array of its plain type."""
+    if column.type != kind:
+        if isinstance(column.type, pa.BaseExtensionType):
+            column = column.cast(column.type.storage_type)
+        column = column.cast(kind)
+    if isinstance(column, pa.ChunkedArray):
+        return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    return column
+
+
+def column_digest(array: pa.Array) -> bytes:
+    """The digest of an array's values, 32 bytes.
+
+    >>> a = pa.chunked_array([[1, None], [3]]).combine_chunks()
+    >>> column_digest(a) == column_digest(pa.array([0, 1, None, 3])[1:])
+    True
+    """
+    hasher = blake3()
+    _feed(hasher, array)
+    return hasher.digest()
+
+
+def _feed(hasher: Any, array: pa.Array) -> None:
+    kind = array.type
+    hasher.update(f"{kind}|{len(array)}|".encode())
+    if pa.types.is_null(kind):
+        return
+    _feed_validity(hasher, array)
+    if pa.types.is_struct(kind):
+        for child in array.flatten():
+            _feed(hasher, child)
+        return
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        lengths = pc.fill_null(pc.list_value_length(array), 0)
+        hasher.update(lengths.to_numpy(zero_copy_only=False).astype("<i8").tobytes())
+        _feed(hasher, array.flatten())
+        return
+    if is_bytes(kind):
+        _feed_bytes(hasher, array)
+        return
+    hasher.update(fixed_values(array))
+
+
+def _feed_validity(hasher: Any, array: pa.Array) -> None:
+    if array.null_count:
+        valid = array.is_valid().to_numpy(zero_copy_only=False)
+        hasher.update(np.packbits(valid, bitorder="little").tobytes())
+        hasher.update(b"n")
+    else:
+        hasher.update(b"v")
+
+
+def _feed_bytes(hasher: Any, array: pa.Array) -> None:
+    if array.null_count:
+        array = array.fill_null(b"" if "binary" in str(array.type) else "")
+    wide = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
+    _, offsets_buffer, data = array.buffers()
+    if not len(array):
+        return
+    dtype = "<i8" if wide else "<i4"
+    offsets = np.frombuffer(offsets_buffer, dtype=dtype)[array.offset :][: len(array) + 1]
+    hasher.update(np.diff(offsets).view(np.uint8).data)
+    if data is not None and offsets[-1] > offsets[0]:
+        hasher.update(memoryview(data)[int(offsets[0]) : int(offsets[-1])])
+
+
+def fixed_values(array: pa.Array) -> memoryview:
+    """The values of fixed width as bytes, nulls as zeros."""
+    kind = array.type
+    if pa.types.is_boolean(kind):
+        flags = array.fill_null(False).to_numpy(zero_copy_only=False)
+        return np.packbits(flags, bitorder="little").data
+    width = kind.byte_width
+    buffer = array.buffers()[1]
+    if not len(array) or buffer is None:
+        return memoryview(b"")
+    view = memoryview(buffer)[array.offset * width : (array.offset + len(array)) * width]
+    if not array.null_count:
+        return view
+    rows = np.frombuffer(view, dtype=np.uint8).reshape(len(array), width).copy()
+    rows[~array.is_valid().to_numpy(zero_copy_only=False)] = 0
+    return rows.reshape(-1).data
+
+
+def store_column(array: pa.Array) -> bytes:
+    """A column's values as a piece: one Parquet file with page checksums."""
+    sink = pa.BufferOutputStream()
+    parquet.write_table(
+        pa.table([array], names=["v"]),
+        sink,
+        compression="zstd",
+        compression_level=_LEVEL,
+        write_page_checksum=True,
+        write_statistics=False,
+        store_schema=False,
+        use_compliant_nested_type=False,
+        row_group_size=max(len(array), 1),
+        # In a piece this small, a dictionary of values that hardly repeat costs more than they do.
+        dictionary_pagesize_limit=max(array.nbytes // 6, 1024),
+    )
+    return b"".join((bytes([PARQUET]), sink.getvalue()))
+
+
+def load_column(stored: bytes, kind: pa.DataType, digest: bytes) -> pa.Array:
+    """The values of a stored column. Raises Damaged."""
+    try:
+        source = pa.BufferReader(pa.py_buffer(stored).slice(1))
+        table = parquet.ParquetFile(source, page_checksum_verification=False).read(
+            use_threads=False
+        )
+        return one_array(table.column(0), kind)
+    except MemoryError:
+        raise  # it is not the piece's fault
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise damaged_piece(digest, f"it can't be decoded ({error})") from error

@@ -1,0 +1,201 @@
+"""From a delivery's rows to the dataset's: mapped, cleansed, checked; the bad ones told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from roadworthy.core.names import nearest
+from roadworthy.core.source import Column, Source
+from roadworthy.data.ingestion.converting import arrow_type, convert, is_text
+from roadworthy.errors import SchemaBroken
+
+_GUESSES = ("int64", "float64", "date", "timestamp", "bool")
+_MOST_SHOWN = 60
+Must = Literal["all", "required", "none"]
+"""Which columns a delivery must have: all; of objects those that are required; of a message none,
+for it is a row of its own, and becomes a bad one."""
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Rows as they were delivered, and where each comes from: delivery and number, from 1."""
+
+    batch: pa.RecordBatch
+    origin: Callable[[int], tuple[str, int]]
+    must: Must = "all"
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A row that broke a check, as it was delivered (JSON), and why."""
+
+    delivery: str
+    row: int
+    reason: str
+    raw: str
+
+
+@dataclass
+class Canonical:
+    """Makes the rows of one source's table.
+
+    ``columns`` are the configured ones, or those learned from the first delivery.
+    """
+
+    source: Source
+    columns: Mapping[str, Column]
+    schema: pa.Schema = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.schema = pa.schema(
+            [pa.field(name, arrow_type(each.type)) for name, each in self.columns.items()]
+        )
+
+    def check_names(self, names: list[str], must: Must = "all") -> None:
+        """Raises SchemaBroken where a column is missing, double, or not wanted."""
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise SchemaBroken(f"two columns are called {twice[0]!r}", cure=self._cure())
+        wanted = {self._from(name) for name in self.columns} - {""}
+        needed = [name for name in self.columns if must == "all" or self._needs(name)]
+        missing = sorted({self._from(name) for name in needed} - {"", *names})
+        if missing and must != "none":
+            close = nearest(missing[0], names, most=1)
+            raise SchemaBroken(
+                f"the column {missing[0]!r} is missing"
+                + (f"; there is {close[0]!r}" if close else ""),
+                cure=self._cure(),
+                missing=missing,
+            )
+        surplus = sorted(set(names) - wanted)
+        strict = self.source.surplus == "stop" or not self.source.columns
+        if surplus and strict:
+            raise SchemaBroken(f"the column {surplus[0]!r} is new", cure=self._cure())
+
+    def rows(self, raw: Raw) -> tuple[pa.RecordBatch, list[Bad]]:
+        """The dataset's rows, and those that broke a check. Raises SchemaBroken."""
+        batch = raw.batch
+        self.check_names(batch.schema.names, raw.must)
+        why: dict[int, list[str]] = {}
+        made = []
+        for name, column in self.columns.items():
+            values = self._values(batch, name, column)
+            found, bad = convert(values, column, self.source.nulls)
+            for row in np.flatnonzero(bad):
+                text = f"{name}: {_shown(values[int(row)])} is no {column.type}"
+                why.setdefault(int(row), []).append(text)
+            if column.default is not None:
+                found = pc.fill_null(found, pa.scalar(column.default).cast(found.type))
+            self._check(name, column, found, bad, why)
+            made.append(found)
+        whole = pa.RecordBatch.from_arrays(made, schema=self.schema)
+        if not why:
+            return whole, []
+        good = np.ones(batch.num_rows, bool)
+        good[list(why)] = False
+        return whole.filter(pa.array(good)), self._bad(raw, why)
+
+    def _values(self, batch: pa.RecordBatch, name: str, column: Column) -> pa.Array:
+        if column.value is not None:
+            constant = pa.scalar(column.value)
+            return pa.repeat(constant, batch.num_rows)
+        where = batch.schema.get_field_index(self._from(name))
+        return pa.nulls(batch.num_rows, pa.string()) if where < 0 else batch.column(where)
+
+    def _from(self, name: str) -> str:
+        column = self.columns[name]
+        return "" if column.value is not None else column.source or name
+
+    def _needs(self, name: str) -> bool:
+        return self.columns[name].required or name in self.source.key
+
+    def _check(
+        self, name: str, column: Column, values: pa.Array, bad: Any, why: dict[int, list[str]]
+    ) -> None:
+        """Notes the rows that break one of the column's checks."""
+
+        def note(broken: Any, reason: Callable[[pa.Scalar], str]) -> None:
+            mask = np.asarray(pc.fill_null(broken, False).to_numpy(zero_copy_only=False), bool)
+            for row in np.flatnonzero(mask & ~bad):
+                why.setdefault(int(row), []).append(f"{name}: {reason(values[int(row)])}")
+
+        kind = values.type
+        if self._needs(name):
+            note(values.is_null(), lambda _: "it is missing")
+        if column.minimum is not None:
+            bound = pa.scalar(column.minimum).cast(kind)
+            note(pc.less(values, bound), lambda v: f"{_shown(v)} is below {column.minimum}")
+        if column.maximum is not None:
+            bound = pa.scalar(column.maximum).cast(kind)
+            note(pc.greater(values, bound), lambda v: f"{_shown(v)} is above {column.maximum}")
+        if column.one_of:
+            known = pa.array(column.one_of).cast(kind)
+            strange = pc.and_(pc.invert(pc.is_in(values, known)), values.is_valid())
+            note(strange, lambda v: f"{_shown(v)} is none of {column.one_of}")
+        if column.matches:
+            texts = values if is_text(kind) else values.cast(pa.string())
+            fits = pc.match_substring_regex(texts, f"^(?:{column.matches})$")
+            note(pc.invert(fits), lambda v: f"{_shown(v)} does not match {column.matches}")
+
+    def _bad(self, raw: Raw, why: dict[int, list[str]]) -> list[Bad]:
+        rows = sorted(why)
+        delivered = raw.batch.take(pa.array(rows)).to_pylist()
+        return [
+            Bad(*raw.origin(row), reason="; ".join(why[row]), raw=as_json(values))
+            for row, values in zip(rows, delivered, strict=True)
+        ]
+
+    def _cure(self) -> str:
+        return (
+            f"correct `columns` and run roadworthy data source add again, or have "
+            f"{self.source.name} deliver as before; then roadworthy data source resume "
+            f"{self.source.name}"
+        )
+
+
+def as_json(row: Mapping[str, Any]) -> str:
+    """A row as it was delivered, to be kept and to be read again."""
+    return msgspec.json.encode(row, enc_hook=str).decode()
+
+
+def learned(batch: pa.RecordBatch) -> dict[str, Column]:
+    """The columns that a first delivery seems to have; texts may be numbers, dates, bools."""
+    return {
+        name: Column(type=_guess(batch.column(number)))
+        for number, name in enumerate(batch.schema.names)
+    }
+
+
+def _guess(values: pa.Array) -> str:
+    kind = values.type
+    if not is_text(kind):
+        known = (
+            (pa.types.is_boolean, "bool"),
+            (pa.types.is_integer, "int64"),
+            (pa.types.is_floating, "float64"),
+            (pa.types.is_date, "date"),
+            (pa.types.is_timestamp, "timestamp"),
+        )
+        return next((name for fits, name in known if fits(kind)), "string")
+    texts = pc.if_else(pc.equal(values, ""), None, values)
+    if texts.null_count == len(texts):
+        return "string"
+    if pc.any(pc.match_substring_regex(texts, r"^[+-]?0\d")).as_py():
+        return "string"  # a leading zero is part of a code
+    for name in _GUESSES:
+        _, bad = convert(texts, Column(type=name, yes=("true",), no=("false",)), [])
+        if not bad.any():
+            return name
+    return "string"
+
+
+def _shown(value: pa.Scalar) -> str:
+    text = repr(value.as_py())
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"

@@ -1,0 +1,75 @@
+"""Packs: many pieces in one blob, with a list at the end of what is where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from roadworthy.data.stored import base_of, check_of
+from roadworthy.errors import Damaged, NewerFormat
+
+MAGIC = b"RWPACK01"
+_TAIL = 8 + 16 + 8
+
+
+class Packed(NamedTuple):
+    """A piece in a pack: its digest, where its stored bytes are, what they are checked by, and
+    the piece that it is a patch of (empty: it stands alone).
+    """
+
+    digest: bytes
+    start: int
+    length: int
+    check: bytes
+    base: bytes
+
+
+def make_pack(pieces: Sequence[tuple[bytes, bytes]]) -> tuple[bytes, list[Packed]]:
+    """A pack of pieces (digest, stored bytes), and where each of them is in it.
+
+    The layout: magic; the pieces one after the other; the list as MessagePack; its length
+    (8 bytes, little endian), its check (16 bytes), magic.
+    """
+    parts = [MAGIC]
+    packed: list[Packed] = []
+    at = len(MAGIC)
+    for digest, stored in pieces:
+        packed.append(Packed(digest, at, len(stored), check_of(stored), base_of(stored)))
+        parts.append(stored)
+        at += len(stored)
+    footer = msgspec.msgpack.encode([list(each) for each in packed])
+    parts += [footer, len(footer).to_bytes(8, "little"), check_of(footer), MAGIC]
+    return b"".join(parts), packed
+
+
+def read_footer(read: Callable[[int, int], bytes], size: int, name: str) -> list[Packed]:
+    """The list at the end of a pack of ``size`` bytes; ``read`` takes start and length.
+
+    Raises Damaged, NewerFormat.
+    """
+    tail = read(max(0, size - _TAIL), _TAIL)
+    if len(tail) != _TAIL or tail[-8:-2] != MAGIC[:6]:
+        raise damaged_pack(name, "its end is missing")
+    if tail[-8:] != MAGIC:
+        raise NewerFormat(
+            f"pack b3:{name[:7]} is of a newer form", cure="install the Roadworthy that wrote it"
+        )
+    length = int.from_bytes(tail[:8], "little")
+    if length > size - _TAIL - len(MAGIC):
+        raise damaged_pack(name, "its list is longer than itself")
+    footer = read(size - _TAIL - length, length)
+    if check_of(footer) != tail[8:24]:
+        raise damaged_pack(name, "its list has another digest")
+    rows = msgspec.msgpack.decode(footer, type=list[tuple[bytes, int, int, bytes, bytes]])
+    return [Packed(*row) for row in rows]
+
+
+def damaged_pack(name: str, reason: str) -> Damaged:
+    """The error for a pack whose list can't be used."""
+    return Damaged(
+        f"pack b3:{name[:7]} is damaged: {reason}",
+        cure="restore it from a backup, or commit the files again",
+        pack=name,
+    )

@@ -1,0 +1,332 @@
+"""Pieces of contents, by digest: written into packs once, found through the index, checked."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Protocol
+
+from roadworthy.data.packs import Packed, make_pack
+from roadworthy.data.stored import (
+    base_of,
+    check_of,
+    damaged_piece,
+    digest_bytes,
+    load_bytes,
+    store_bytes,
+)
+from roadworthy.errors import Erased, StorageError
+from roadworthy.storage.blobs import Blobs
+from roadworthy.storage.metadata import Database
+from roadworthy.storage.queries import erasures
+from roadworthy.storage.queries.packs import bases_of
+from roadworthy.storage.queries.pieces import (
+    PackGone,
+    Place,
+    live_packs_of,
+    places_of,
+    register_pack,
+)
+
+PACK_BYTES = 32 << 20
+_GAP = 64 << 10
+_SPAN = 16 << 20
+_BATCH = 512
+_CACHED = 4 << 20
+
+
+class Pieces(Protocol):
+    """What gives pieces by digest."""
+
+    def get(self, digest: bytes) -> bytes:
+        """The bytes of one piece, checked."""
+
+    def stored(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Pieces as they are stored, and those they are patches of."""
+
+
+class PieceStore:
+    """Finds and reads pieces. Safe to be used by several threads."""
+
+    def __init__(self, database: Database, blobs: Blobs) -> None:
+        self.database = database
+        self.blobs = blobs
+        self._cache: OrderedDict[bytes, bytes] = OrderedDict()
+        self._cached = 0
+        self._lock = threading.Lock()
+
+    def get(self, digest: bytes) -> bytes:
+        """The bytes of one piece, checked. Raises Damaged, Erased, StorageError."""
+        known = self._cache.get(digest)
+        if known is not None:
+            return known
+        data = load_bytes(self.stored([digest])[digest], digest)
+        self._remember(digest, data)
+        return data
+
+    def stored(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Pieces as they are stored, checked, and those they are patches of; read in as few
+        strokes as can be.
+
+        Raises Damaged, Erased, StorageError, Unavailable.
+        """
+        found: dict[bytes, bytes] = {}
+        wanted = list(dict.fromkeys(digests))
+        for attempt in (1, 2):  # gc may have moved some from one pack to another meanwhile
+            places = self._places(wanted)
+            try:
+                for stretch in _stretches(places):
+                    self._read(stretch, found)
+                return found
+            except StorageError as error:
+                if attempt == 2 or not isinstance(error.__cause__, StorageError | OSError):
+                    raise
+        return found
+
+    def bases(self, digests: set[bytes]) -> set[bytes]:
+        """The pieces that some of these are patches of."""
+        with self.database.reading() as connection:
+            return bases_of(connection, digests)
+
+    def _places(self, wanted: list[bytes]) -> dict[bytes, Place]:
+        with self.database.reading() as connection:
+            places = places_of(connection, wanted)
+            bases = {place.base for place in places.values() if place.base} - places.keys()
+            places |= places_of(connection, bases)
+        for digest in (*wanted, *bases):
+            if digest not in places:
+                raise self._missing(digest)
+        return places
+
+    def known(self, digests: Iterable[bytes]) -> dict[bytes, int]:
+        """Which pieces are in a live pack already, and in which."""
+        with self.database.reading() as connection:
+            return live_packs_of(connection, digests)
+
+    def _read(self, stretch: list[tuple[bytes, Place]], found: dict[bytes, bytes]) -> None:
+        first = stretch[0][1]
+        end = max(place.start + place.length for _, place in stretch)
+        data = memoryview(self.blobs.read(first.pack, first.start, end - first.start))
+        for digest, place in stretch:
+            at = place.start - first.start
+            stored = bytes(data[at : at + place.length])
+            if check_of(stored) != place.check:
+                raise damaged_piece(digest, "its bytes are not those written", place.pack)
+            found[digest] = stored
+
+    def _missing(self, digest: bytes) -> StorageError:
+        with self.database.reading() as connection:
+            erasure = erasures.erasure_of_piece(connection, digest)
+        if erasure is not None:
+            return Erased(
+                f"{erasure.path} of {erasure.dataset} (b3:{erasure.content[:7]}) was erased on "
+                f"{erasure.at[:10]} by {erasure.author or 'somebody'}: {erasure.reason}",
+                cure="read another commit",
+                content=erasure.content,
+            )
+        return StorageError(
+            f"piece b3:{digest.hex()[:7]} is in no pack that is known",
+            cure="roadworthy data fsck says what it touches; --rebuild makes the index again",
+            piece=digest.hex(),
+        )
+
+    def _remember(self, digest: bytes, data: bytes) -> None:
+        if len(data) > _CACHED // 16:
+            return
+        with self._lock:
+            if digest not in self._cache:
+                self._cache[digest] = data
+                self._cached += len(data)
+            while self._cached > _CACHED:
+                _, old = self._cache.popitem(last=False)
+                self._cached -= len(old)
+
+
+def _stretches(places: dict[bytes, Place]) -> Iterator[list[tuple[bytes, Place]]]:
+    """Pieces that lie close together in one pack, to be read at once."""
+    ordered = sorted(places.items(), key=lambda each: (each[1].pack, each[1].start))
+    stretch: list[tuple[bytes, Place]] = []
+    for each in ordered:
+        place = each[1]
+        if stretch:
+            first, last = stretch[0][1], stretch[-1][1]
+            near = place.start - (last.start + last.length) <= _GAP
+            if place.pack != first.pack or not near or place.start - first.start > _SPAN:
+                yield stretch
+                stretch = []
+        stretch.append(each)
+    if stretch:
+        yield stretch
+
+
+class PieceWriter:
+    """Takes pieces for one commit, keeps those that are new in packs.
+
+    A pack that is full is stored and registered beside the work; what is left at the end is
+    registered by the transaction that makes the commit (``unregistered``). ``relied`` are the
+    pieces that were there already, ``packs`` the packs that were made: what the commit must hold
+    on to.
+    """
+
+    def __init__(self, store: PieceStore, now: Callable[[], str], most: int = PACK_BYTES) -> None:
+        self.store = store
+        self.relied: set[bytes] = set()
+        self.packs: list[str] = []
+        self.added = 0
+        self.unregistered: list[tuple[str, int, list[Packed]]] = []
+        self._now = now
+        self._most = most
+        self._waiting: dict[bytes, bytes] = {}
+        self._waiting_bytes = 0
+        self._body: dict[bytes, bytes] = {}
+        self._body_bytes = 0
+        self._stored: Future[set[bytes]] | None = None
+        self._storing: set[bytes] = set()
+        self._pool: ThreadPoolExecutor | None = None
+        self._finished: dict[bytes, bytes] = {}
+
+    def put_bytes(self, data: bytes) -> bytes:
+        """Keeps some bytes as a piece; its digest. Raises StorageError, Unavailable."""
+        digest = digest_bytes(data)
+        if not self._has(digest) and digest not in self._waiting:
+            self._waiting[digest] = data
+            self._waiting_bytes += len(data)
+            if len(self._waiting) >= _BATCH or self._waiting_bytes > self._most // 4:
+                self._settle()
+        return digest
+
+    def missing(self, digests: Iterable[bytes]) -> set[bytes]:
+        """Which pieces are not there yet and have to be ``put``."""
+        wanted = {each for each in digests if not self._has(each)}
+        known = self.store.known(wanted)
+        self.relied.update(known)
+        return wanted - known.keys()
+
+    def put(self, digest: bytes, stored: bytes) -> None:
+        """Keeps a piece that is missing, in its stored form. Raises StorageError, Unavailable."""
+        if self._has(digest):
+            return
+        self._body[digest] = stored
+        self._body_bytes += len(stored)
+        if self._body_bytes >= self._most:
+            self._send()
+
+    def finish(self) -> None:
+        """Stores what is left. More may be put and finished after that."""
+        self._settle()
+        self._await()
+        if self._body:
+            data, packed = make_pack(list(self._body.items()))
+            digest = self.store.blobs.put(data)
+            self.added += len(data)
+            self.packs.append(digest)
+            self.unregistered.append((digest, len(data), packed))
+            self._finished |= self._body
+            self._body, self._body_bytes = {}, 0
+
+    def put_again(self) -> None:
+        """Stores the unregistered packs once more, after gc removed one. Raises StorageError."""
+        for _, _, packed in self.unregistered:
+            again = [(each.digest, self._finished[each.digest]) for each in packed]
+            self.store.blobs.put(make_pack(again)[0])
+
+    def get(self, digest: bytes) -> bytes:
+        """The bytes of a piece, also of one that was put here. Raises Damaged, StorageError."""
+        waiting = self._waiting.get(digest)
+        if waiting is not None:
+            return waiting
+        stored = self._body.get(digest) or self._finished.get(digest)
+        if stored is not None:
+            return load_bytes(stored, digest)
+        if digest in self._storing:
+            self._await()
+        return self.store.get(digest)
+
+    def stored(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Pieces as they are stored, also those that were put here, and what they rest on."""
+        if self._storing.intersection(digests):
+            self._await()
+        found: dict[bytes, bytes] = {}
+        for digest in digests:
+            own = self._body.get(digest) or self._finished.get(digest)
+            if own is not None:
+                found[digest] = own
+        bases = {base_of(own) for own in found.values()} - {b""}
+        away = [each for each in (*digests, *bases) if each not in found]
+        return found | (self.store.stored(away) if away else {})
+
+    def close(self) -> None:
+        """Ends the thread that stores packs."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+    def __enter__(self) -> PieceWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _has(self, digest: bytes) -> bool:
+        return (
+            digest in self._body
+            or digest in self.relied
+            or digest in self._storing
+            or digest in self._finished
+        )
+
+    def _settle(self) -> None:
+        waiting, self._waiting, self._waiting_bytes = self._waiting, {}, 0
+        if not waiting:
+            return
+        known = self.store.known(waiting)
+        self.relied.update(known)
+        for digest, data in waiting.items():
+            if digest not in known:
+                self.put(digest, store_bytes(data))
+
+    def _send(self) -> None:
+        """Has the present pack stored by the thread, once the one before is."""
+        self._await()
+        pieces, self._body, self._body_bytes = self._body, {}, 0
+        self._storing = set(pieces)
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="packs")
+        self._stored = self._pool.submit(self._store, list(pieces.items()))
+
+    def _store(self, pieces: list[tuple[bytes, bytes]]) -> set[bytes]:
+        data, packed = make_pack(pieces)
+        digest = self.store.blobs.put(data)
+        try:
+            elsewhere = self._register(digest, len(data), packed, rewritten=False)
+        except PackGone as error:
+            if error.details.get("state") != "deleted":
+                raise
+            self.store.blobs.put(data)
+            elsewhere = self._register(digest, len(data), packed, rewritten=True)
+        self.added += len(data)
+        self.packs.append(digest)
+        return set(elsewhere)
+
+    def _register(
+        self, digest: str, size: int, packed: list[Packed], rewritten: bool
+    ) -> list[bytes]:
+        return self.store.database.write(
+            lambda connection: register_pack(
+                connection, digest, size, packed, self._now(), rewritten=rewritten
+            )
+        )
+
+    def _await(self) -> None:
+        if self._stored is not None:
+            future, self._stored = self._stored, None
+            self.relied |= future.result()
+            self._storing = set()

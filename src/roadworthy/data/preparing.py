@@ -1,0 +1,168 @@
+"""Storing what a commit is to hold, before anything names it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from roadworthy.core.dataset import Entry, replaced
+from roadworthy.core.dataset_names import check_tree_path
+from roadworthy.data import paged
+from roadworthy.data.changes import Append, Change, PutEntry, PutFile, PutTable, Remove
+from roadworthy.data.files import store_file
+from roadworthy.data.pieces import PieceWriter
+from roadworthy.data.reachable import entry_pieces
+from roadworthy.data.snapshot import Snapshot, entry_record
+from roadworthy.data.sources import open_rows
+from roadworthy.data.tables import TableWriter, append_rows, load_manifest
+from roadworthy.errors import NotFound, StorageError, UsageError
+
+Report = Callable[[str, int], None]
+"""Told about progress: the path that is being stored, and how many bytes more of it are."""
+
+
+@dataclass(frozen=True)
+class Appended:
+    """Rows that are stored and come after a table's, whichever it is by then."""
+
+    fresh: TableWriter
+    runs: list[paged.Record]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Changes whose contents are stored: by path an entry, rows to append, None for its end."""
+
+    paths: dict[str, Entry | Appended | None]
+    below: list[str]
+
+    def appends(self, path: str) -> bool:
+        """Whether what happens at a path is that rows come after those there."""
+        return isinstance(self.paths.get(path), Appended)
+
+    def tree(self, writer: PieceWriter, parent: Snapshot | None) -> bytes:
+        """The root of the parent's tree after these changes."""
+        changes: dict[bytes, paged.Record | None] = {}
+        for folder in self.below:
+            if parent is not None:
+                for entry in parent.entries(folder):
+                    changes[entry.path.encode()] = None
+        for path, change in self.paths.items():
+            now = (
+                _appended(writer, path, change, parent) if isinstance(change, Appended) else change
+            )
+            changes[path.encode()] = None if now is None else entry_record(now)
+        ordered = sorted(changes.items())
+        if parent is None:
+            present = (record for _, record in ordered if record is not None)
+            return paged.build(writer.put_bytes, present, by_key=True)
+        root = bytes.fromhex(parent.committed.commit.tree)
+        return paged.update(writer.store.get, writer.put_bytes, root, ordered)
+
+
+def _appended(writer: PieceWriter, path: str, rows: Appended, parent: Snapshot | None) -> Entry:
+    before = parent.find(path) if parent is not None else None
+    fresh = rows.fresh.copy()
+    if before is None:
+        return fresh.finish(path, rows.runs)
+    return append_rows(writer, before, fresh, path, rows.runs)
+
+
+def prepare(
+    writer: PieceWriter, changes: Sequence[Change], parent: Snapshot | None, report: Report
+) -> Prepared:
+    """Stores what is new of some changes.
+
+    Raises UsageError, InvalidName, NotFound for what is to be removed and is not there,
+    StorageError, Unavailable.
+    """
+    paths: dict[str, Entry | Appended | None] = {}
+    below: list[str] = []
+    for change in changes:
+        path = check_tree_path(change.entry.path if isinstance(change, PutEntry) else change.path)
+        if path in paths and not isinstance(change, Remove):
+            raise UsageError(f"{path} is changed twice in one commit", cure="leave one out")
+        if isinstance(change, Remove):
+            _check_removed(change, parent)
+            if change.below:
+                below.append(path)
+            else:
+                paths[path] = None
+        elif isinstance(change, PutEntry):
+            paths[path] = change.entry
+            writer.relied.update(entry_pieces(writer.store, change.entry, set()))
+        elif isinstance(change, PutFile):
+            paths[path] = _put_file(writer, change, report)
+        elif isinstance(change, PutTable):
+            paths[path] = _put_table(writer, change, parent, report)
+        else:
+            paths[path] = _append(writer, change, parent, report)
+    return Prepared(paths, below)
+
+
+def _check_removed(change: Remove, parent: Snapshot | None) -> None:
+    found = parent is not None and (
+        next(parent.entries(change.path), None) if change.below else parent.find(change.path)
+    )
+    if not found:
+        raise NotFound(
+            f"{change.path!r} can't be removed: it is not there", cure="roadworthy data show"
+        )
+
+
+def _put_file(writer: PieceWriter, change: PutFile, report: Report) -> Entry:
+    with _opened(change.source) as source:
+        entry = store_file(writer, change.path, source, lambda size: report(change.path, size))
+    if isinstance(change.source, Path) and os.access(change.source, os.X_OK):
+        return replaced(entry, executable=True)
+    return entry
+
+
+@contextlib.contextmanager
+def _opened(source: Path | bytes | BinaryIO) -> Iterator[BinaryIO]:
+    if isinstance(source, bytes):
+        yield io.BytesIO(source)
+        return
+    if not isinstance(source, Path):
+        yield source
+        return
+    try:
+        file = source.open("rb", buffering=0)
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            file.close()
+            raise UsageError(f"{source} is not a regular file", cure="leave it out")
+        with file:
+            yield file
+    except OSError as error:
+        raise StorageError(
+            f"{source} can't be read: {error.strerror or error}", cure="check the path and rights"
+        ) from error
+
+
+def _put_table(
+    writer: PieceWriter, change: PutTable, parent: Snapshot | None, report: Report
+) -> Entry:
+    before = parent.find(change.path) if parent is not None else None
+    known = before is not None and before.kind == "table"
+    previous = load_manifest(writer.store, before) if known and before else None
+    with open_rows(change.rows) as reader:
+        table = TableWriter(writer, reader.schema, tuple(change.key), previous)
+        runs = table.write(reader, lambda size: report(change.path, size))
+    return table.finish(change.path, runs)
+
+
+def _append(
+    writer: PieceWriter, change: Append, parent: Snapshot | None, report: Report
+) -> Appended:
+    before = parent.find(change.path) if parent is not None else None
+    previous = load_manifest(writer.store, before) if before is not None else None
+    with open_rows(change.rows) as reader:
+        table = TableWriter(writer, reader.schema, tuple(change.key), previous)
+        runs = table.write(reader, lambda size: report(change.path, size))
+    return Appended(table, runs)

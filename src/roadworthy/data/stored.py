@@ -1,0 +1,67 @@
+"""How a piece is stored: one byte that says the form, then the content in that form."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+from blake3 import blake3
+
+from roadworthy.errors import Damaged
+
+RAW, ZSTD, PARQUET, PATCH = 0, 1, 2, 3
+CHECK_BYTES = 16
+_LEAST_TO_COMPRESS = 64
+_ZSTD = pa.Codec("zstd", compression_level=1)
+
+
+def digest_bytes(data: bytes | memoryview) -> bytes:
+    """The BLAKE3 digest of some bytes, as 32 bytes."""
+    return blake3(data).digest()
+
+
+def check_of(stored: bytes | memoryview) -> bytes:
+    """What a piece's stored bytes are checked by: the first 16 bytes of their BLAKE3."""
+    return blake3(stored).digest(CHECK_BYTES)
+
+
+def base_of(stored: bytes) -> bytes:
+    """The digest of the piece that a stored one is a patch of; empty if it stands alone."""
+    return stored[1:33] if stored[:1] == bytes([PATCH]) else b""
+
+
+def store_bytes(data: bytes | memoryview) -> bytes:
+    """Bytes as they are stored: compressed where that saves a tenth or more."""
+    if len(data) >= _LEAST_TO_COMPRESS:
+        packed: bytes = _ZSTD.compress(data, asbytes=True)
+        if len(packed) + 8 < len(data) * 0.9:
+            return b"\x01" + len(data).to_bytes(8, "little") + packed
+    return b"\x00" + bytes(data)
+
+
+def load_bytes(stored: bytes, digest: bytes) -> bytes:
+    """The bytes that were stored, checked by their digest. Raises Damaged."""
+    form = stored[0] if stored else -1
+    if form == RAW:
+        data = stored[1:]
+    elif form == ZSTD:
+        try:
+            size = int.from_bytes(stored[1:9], "little")
+            data = _ZSTD.decompress(memoryview(stored)[9:], size, asbytes=True)
+        except (OSError, pa.ArrowException, ValueError) as error:
+            raise damaged_piece(digest, f"it can't be unpacked ({error})") from error
+    else:
+        raise damaged_piece(digest, f"its form {form} is not one of bytes")
+    if digest_bytes(data) != digest:
+        raise damaged_piece(digest, "its content has another digest")
+    return data
+
+
+def damaged_piece(digest: bytes, reason: str, pack: str = "") -> Damaged:
+    """The error for a piece that is not what was written."""
+    where = f" in pack b3:{pack[:7]}" if pack else ""
+    return Damaged(
+        f"piece b3:{digest.hex()[:7]}{where} is damaged: {reason}",
+        cure="roadworthy data fsck says what it touches; commit the file again, which mends it, "
+        "or restore the blobs from a backup",
+        piece=digest.hex(),
+        pack=pack,
+    )

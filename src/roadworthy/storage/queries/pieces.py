@@ -1,0 +1,188 @@
+"""Packs and the pieces in them: where they are, and which may be relied on.
+
+A pack is ``live``, then ``condemned`` by gc (a commit that relies on it makes it live again),
+then ``deleting`` and ``deleted``, from where only writing its content again leads back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from roadworthy.errors import Conflict
+from roadworthy.storage.queries.writing import insert_unless_there, insert_unless_there_many
+from roadworthy.storage.tables import data_packs, data_pieces
+
+_AT_ONCE = 500
+_PLACE = ("pack", "start", "length", "check", "base")
+
+
+class Place(NamedTuple):
+    """Where a piece is: the pack's digest, where in it, what its stored bytes are checked by,
+    and the piece that it is a patch of (empty: it stands alone).
+    """
+
+    pack: str
+    start: int
+    length: int
+    check: bytes
+    base: bytes
+
+
+class PackGone(Conflict):
+    """What a commit relies on was removed by gc while it was being written."""
+
+
+def in_parts(digests: Iterable[bytes], size: int = _AT_ONCE) -> Iterable[list[bytes]]:
+    """The digests, some at a time."""
+    some: list[bytes] = []
+    for digest in digests:
+        some.append(digest)
+        if len(some) == size:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def places_of(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, Place]:
+    """Where pieces are; those that are nowhere are left out."""
+    found: dict[bytes, Place] = {}
+    for some in in_parts(digests):
+        rows = connection.execute(
+            sa.select(
+                data_pieces.c.digest,
+                data_packs.c.digest,
+                data_pieces.c.start,
+                data_pieces.c.length,
+                data_pieces.c.check,
+                data_pieces.c.base,
+            )
+            .join(data_packs, data_packs.c.id == data_pieces.c.pack)
+            .where(data_pieces.c.digest.in_(some), data_packs.c.state != "deleted")
+        )
+        found.update({row[0]: Place(*row[1:]) for row in rows})
+    return found
+
+
+def live_packs_of(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, int]:
+    """The live packs in which pieces are already; those that are in none are left out."""
+    found: dict[bytes, int] = {}
+    for some in in_parts(digests):
+        rows = connection.execute(
+            sa.select(data_pieces.c.digest, data_pieces.c.pack)
+            .join(data_packs, data_packs.c.id == data_pieces.c.pack)
+            .where(data_pieces.c.digest.in_(some), data_packs.c.state == "live")
+        )
+        found.update({row[0]: row[1] for row in rows})
+    return found
+
+
+def register_pack(
+    connection: Connection,
+    digest: str,
+    size: int,
+    pieces: Sequence[tuple[bytes, int, int, bytes, bytes]],
+    at: str,
+    *,
+    rewritten: bool = False,
+) -> list[bytes]:
+    """Makes a pack and its pieces (digest, start, length, check, base) known.
+
+    The answer is the pieces that another pack had already: a commit relies on that one then.
+    Raises PackGone where gc is removing this very pack, or did: it must be put again, and then
+    registered as ``rewritten``.
+    """
+    identity = _own_pack(connection, digest, size, at, rewritten)
+    rows: list[dict[str, Any]] = [
+        dict(zip(("digest", "start", "length", "check", "base"), each, strict=True))
+        | {"pack": identity}
+        for each in pieces
+    ]
+    if not rows or insert_unless_there_many(connection, data_pieces, rows) == len(rows):
+        return []
+    elsewhere: list[bytes] = []
+    mine: dict[bytes, dict[str, Any]] = {
+        each[0]: row for each, row in zip(pieces, rows, strict=True)
+    }
+    for some in in_parts(mine):
+        found = connection.execute(
+            sa.select(data_pieces.c.digest, data_packs.c.id, data_packs.c.state)
+            .join(data_packs, data_packs.c.id == data_pieces.c.pack)
+            .where(data_pieces.c.digest.in_(some), data_pieces.c.pack != identity)
+        ).all()
+        elsewhere += [row.digest for row in found if row.state == "live"]
+        for row in found:
+            if row.state != "live":
+                values = {key: mine[row.digest][key] for key in _PLACE}
+                change = sa.update(data_pieces).where(data_pieces.c.digest == row.digest)
+                connection.execute(change.values(**values))
+    return elsewhere
+
+
+def _own_pack(connection: Connection, digest: str, size: int, at: str, rewritten: bool) -> int:
+    insert_unless_there(connection, data_packs, digest=digest, bytes=size, state="live", since=at)
+    row = connection.execute(
+        sa.select(data_packs.c.id, data_packs.c.state).where(data_packs.c.digest == digest)
+    ).one()
+    if row.state == "deleting" or (row.state == "deleted" and not rewritten):
+        raise PackGone(
+            f"pack b3:{digest[:7]} was removed by gc while it was being written again",
+            cure="try again",
+            state=row.state,
+            pack=digest,
+        )
+    if row.state != "live":
+        revive = sa.update(data_packs).where(data_packs.c.id == row.id)
+        connection.execute(revive.values(state="live", since=at))
+    return int(row.id)
+
+
+def hold(connection: Connection, digests: Iterable[bytes], packs: Iterable[str], at: str) -> None:
+    """Makes sure that pieces and packs are there and stay: condemned packs are live again.
+
+    For the transaction that makes a commit. Raises PackGone.
+    """
+    wanted = set(digests)
+    relied, bases = _packs_and_bases(connection, wanted)
+    relied |= _packs_and_bases(connection, bases - wanted)[0]
+    condemned = sa.and_(data_packs.c.state == "condemned")
+    revive = sa.update(data_packs).values(state="live", since=at)
+    for number in sorted(relied):
+        connection.execute(revive.where(condemned, data_packs.c.id == number))
+    for digest in packs:
+        connection.execute(revive.where(condemned, data_packs.c.digest == digest))
+        state = connection.execute(
+            sa.select(data_packs.c.state).where(data_packs.c.digest == digest)
+        ).scalar()
+        if state != "live":
+            raise _gone()
+
+
+def _packs_and_bases(
+    connection: Connection, digests: Iterable[bytes]
+) -> tuple[set[int], set[bytes]]:
+    """The packs that pieces are in, and the pieces that they are patches of."""
+    packs: set[int] = set()
+    bases: set[bytes] = set()
+    for some in in_parts(digests):
+        rows = connection.execute(
+            sa.select(data_pieces.c.pack, data_pieces.c.base)
+            .join(data_packs, data_packs.c.id == data_pieces.c.pack)
+            .where(data_pieces.c.digest.in_(some), data_packs.c.state.in_(("live", "condemned")))
+        ).all()
+        if len(rows) < len(some):
+            raise _gone()
+        packs |= {row.pack for row in rows}
+        bases |= {row.base for row in rows if row.base}
+    return packs, bases
+
+
+def _gone() -> PackGone:
+    return PackGone(
+        "gc removed what this commit was to use: writing it took longer than gc's grace period",
+        cure="commit again; roadworthy data gc --grace sets a longer period",
+    )

@@ -1,0 +1,86 @@
+"""Columns that a program puts beside its rows from elsewhere: no request has them.
+
+``df["target"] = iris.target`` stands beside the rows by position. In the trials each selection of
+rows takes its own entries along; in production the column is absent, as if the input lacked it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, List, Sequence
+
+import numpy as np
+
+from . import kinds
+from .refusal import Refusal
+from .trace import Const, Op
+
+if TYPE_CHECKING:
+    from .analysis import Analysis
+    from .planner import Step
+
+BESIDE = "beside"
+
+
+def settle(analysis: Analysis, op: Op, changed: int) -> bool:
+    """Decides on an assignment of such a column; whether it was one."""
+    if not _is_column(analysis, op, changed):
+        return False
+    from .analysis import Rule
+
+    name = op.args[1].value
+    analysis.evaluate(op, analysis.full)
+    ids = analysis.full.ids[changed]
+    column = analysis.full.values[changed][name].to_numpy()
+    places = analysis.places(ids)
+    for lane in analysis.alive():
+        mine = np.maximum(places[lane.ids[changed]], 0)
+        lane.values[changed][name] = column[mine]
+    by_row = column[np.maximum(places[: analysis.count], 0)]
+    held = op.having((op.args[0], op.args[1], Const(by_row)), None)
+    analysis.rules.append(Rule(held, "apply", note=BESIDE))
+    return True
+
+
+def _is_column(analysis: Analysis, op: Op, changed: int) -> bool:
+    if op.kind != "setitem" or not all(isinstance(item, Const) for item in op.args[1:]):
+        return False
+    key, given = op.args[1].value, op.args[2]
+    table: Any = analysis.full.values.get(changed)
+    if not kinds.is_frame(table):
+        return False
+    if not isinstance(key, str) or given.learned or not kinds.is_frame(table):
+        return False
+    if (
+        not kinds.is_frame(analysis.source.value)
+        or analysis.places(analysis.full.ids[changed]) is None
+    ):
+        return False
+    value: Any = given.value
+    plain = kinds.is_array(value) and value.ndim == 1
+    if not (plain or kinds.is_series(value) or type(value) is list):
+        return False
+    return len(value) == len(table) > 1
+
+
+def entries(by_row: Any, rows: Any, count: int) -> Any:
+    """Entries for ``count`` rows: of these input rows, where it is known which they are.
+
+    Where it is not, any will do: the answers may not depend on them.
+    """
+    if rows is not None and len(rows) == count:
+        return by_row[rows]
+    return np.resize(by_row, count)
+
+
+def check(steps: Sequence[Step], equal: bool, sites: List[Any]) -> None:
+    """Raises Refusal where the answers need such a column (without are not ``equal``)."""
+    found = [step for step in steps if step.rule.note == BESIDE]
+    if equal or not found:
+        return
+    names = ", ".join(str(step.op.args[1].value) for step in found)
+    raise Refusal(
+        "the answers need column %s, whose values do not come from the input's rows" % names,
+        "put it into the input before the table is bound, so that a request brings it; or leave it "
+        "out of what the model is given",
+        int(sites[found[0].op.site].line), "law-broken",
+    )  # fmt: skip

@@ -1,0 +1,108 @@
+"""Which steps the answers need: backwards from the outputs, by the columns that are read later.
+
+A column that is set and never read again is not set in production: the encoder that would raise on
+a word that it does not know, for a column that no model gets, is left out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Set
+
+from . import kinds
+from .trace import Const, Op, Ref
+
+if TYPE_CHECKING:
+    from .analysis import Analysis
+
+Columns = Optional[Set[str]]
+"""The columns of a table that are read later; None: it is read as a whole."""
+
+
+class FlowStep(NamedTuple):
+    """One operation of the flow, as it will be emitted."""
+
+    op: Op
+    source: Op
+    """The operation as it was recorded."""
+    frozen: Dict[int, Any]
+    rejects: bool
+    alias: Optional[int]
+    columns: Any
+    """For an alias: the columns that go on; None: all."""
+
+
+def alive(analysis: Analysis, steps: List[FlowStep]) -> List[FlowStep]:
+    """The steps that the outputs need, in order."""
+    live: Dict[int, Columns] = dict.fromkeys(analysis.outputs.values())
+    kept: List[FlowStep] = []
+    for step in reversed(steps):
+        changed = analysis.writes(step.source)
+        if step.source.result not in live and (changed is None or changed not in live):
+            continue
+        columns = _assigned(step, changed)
+        later = live.get(changed) if changed is not None else None
+        if columns and later is not None:
+            if not columns & later:
+                continue
+            live[changed] = later - columns  # type: ignore[index]
+        kept.append(step)
+        for node, read in _reads(analysis, step, live, bool(columns)).items():
+            for each in {node, analysis.base(node)}:
+                _need(live, each, read)
+    return kept[::-1]
+
+
+def _assigned(step: FlowStep, changed: Optional[int]) -> Set[str]:
+    """The columns that ``df["a"] = ...`` sets as a whole."""
+    op = step.op
+    if op.kind != "setitem" or op.args[0] != Ref(changed):  # type: ignore[arg-type]
+        return set()
+    return _names(op.args[1]) or set()
+
+
+def _names(key: Any) -> Columns:
+    value = key.value if isinstance(key, Const) else None
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return None
+    return set(names)
+
+
+def _reads(
+    analysis: Analysis, step: FlowStep, live: Dict[int, Columns], assigns: bool
+) -> Dict[int, Columns]:
+    """The values that a step reads, each with the columns that it reads of it."""
+    op = step.op
+    wanted = None if step.source.result is None else live.get(step.source.result)
+    if step.alias is not None:
+        names = [step.columns] if isinstance(step.columns, str) else step.columns
+        return {step.alias: wanted if names is None else set(names)}
+    found: Dict[int, Columns] = {node: None for node in op.refs() if node not in step.frozen}
+    table = next((operand.node for operand in op.args if isinstance(operand, Ref)), -1)
+    value = analysis.full.values.get(table)
+    if table in found and list(op.refs()).count(table) == 1 and kinds.is_frame(value):
+        found[table] = set() if assigns else _read(op, value, wanted)
+    return found
+
+
+def _read(op: Op, table: Any, wanted: Columns) -> Columns:
+    """The columns that an operation reads of the table it is on, for these of its result."""
+    if op.kind == "attr":
+        return {op.name} if op.name in table.columns else None
+    if op.kind == "item":
+        return wanted if isinstance(op.args[1], Ref) else _names(op.args[1])
+    if op.kind == "call" and op.name == "frozen.get_dummies":
+        named = _names(op.kwargs.get("columns"))
+        return None if wanted is None or named is None else wanted | named
+    if wanted is None or op.kind != "method" or "inplace" in op.kwargs:
+        return None
+    if op.name in ("copy", "reset_index"):
+        return wanted
+    named = op.kwargs.get("columns") if op.name == "drop" and len(op.args) == 1 else None
+    columns = _names(named)
+    return None if columns is None else wanted | columns
+
+
+def _need(live: Dict[int, Columns], node: int, read: Columns) -> None:
+    before = live.get(node, set())
+    live[node] = None if before is None or read is None else before | read

@@ -1,0 +1,54 @@
+"""The programs that go row by row, by halves, by masks and through functions of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from sklearn.datasets import load_iris
+from tests.capture import by_hand_rows
+from tests.capture.case import Case
+
+
+def _flowers() -> Any:
+    found = load_iris()
+    return pd.DataFrame(found.data, columns=["a", "b", "c", "d"]).assign(target=found.target)
+
+
+def _new_flowers() -> pd.DataFrame:
+    return pd.DataFrame(
+        [(5.0, 3.4, 1.5, 0.2), (6.1, 2.8, 4.6, 1.4), (7.1, 3.0, 5.9, 2.2), (0.0, 9.0, 9.0, 0.0)],
+        columns=["a", "b", "c", "d"],
+    )
+
+
+CASES = [
+    Case(
+        "columns_by_position",
+        "orders",
+        by_hand_rows.columns_by_position,
+        "amount items",
+        input="dataset",
+        outputs=("y_pred",),
+        answered="train_test_split(dataset, test_size=0.25, random_state=0)[1].index",
+    ),
+    Case("row_loops", "orders", by_hand_rows.row_loops, "city channel amount items code coupon"),
+    Case(
+        "masks_and_halves",
+        "houses",
+        by_hand_rows.masks_and_halves,
+        "area rooms year lot",
+        input="houses",
+        outputs=("answers",),
+        answered="houses.index",
+    ),
+    Case(
+        "columns_beside",
+        "",
+        by_hand_rows.columns_beside,
+        "a b c d",
+        answered="held.index",
+        raw=_flowers,
+        new=_new_flowers,
+    ),
+]

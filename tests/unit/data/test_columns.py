@@ -1,0 +1,135 @@
+"""Digests and pieces of columns depend on the values and nothing else."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roadworthy.data.columns import (
+    column_digest,
+    load_column,
+    one_array,
+    plain_type,
+    store_column,
+)
+from roadworthy.data.patches import differing_rows, load_array, store_patch
+from roadworthy.errors import Damaged, UsageError
+
+EARLY, LATE = dt.datetime.fromisoformat("1970-01-02"), dt.datetime.fromisoformat("2200-01-01")
+VALUES = {
+    pa.int64(): st.integers(-(2**63), 2**63 - 1),
+    pa.uint8(): st.integers(0, 255),
+    pa.float64(): st.floats(),
+    pa.float32(): st.floats(width=32),
+    pa.bool_(): st.booleans(),
+    pa.string(): st.text(max_size=9),
+    pa.large_string(): st.text(max_size=9),
+    pa.binary(): st.binary(max_size=9),
+    pa.binary(3): st.binary(min_size=3, max_size=3),
+    pa.date32(): st.dates(),
+    pa.timestamp("us"): st.datetimes(),
+    pa.timestamp("ns", "Europe/Oslo"): st.datetimes(EARLY, LATE, timezones=st.just(dt.UTC)),
+    pa.time64("us"): st.times(),
+    pa.duration("ms"): st.integers(-(10**12), 10**12),
+    pa.decimal128(12, 3): st.decimals(-(10**8), 10**8, places=3).map(decimal.Decimal),
+    pa.list_(pa.int32()): st.lists(st.none() | st.integers(-9, 9), max_size=4),
+    pa.list_(pa.string()): st.lists(st.text(max_size=3), max_size=3),
+    pa.struct([("a", pa.int32()), ("b", pa.string())]): st.fixed_dictionaries(
+        {"a": st.none() | st.integers(-9, 9), "b": st.none() | st.text(max_size=3)}
+    ),
+    pa.null(): st.none(),
+}
+
+
+@st.composite
+def arrays(draw: st.DrawFn) -> pa.Array:
+    """Arrays of all types, with nulls."""
+    kind = draw(st.sampled_from(list(VALUES)))
+    return pa.array(draw(st.lists(st.none() | VALUES[kind], max_size=40)), kind)
+
+
+@given(arrays())
+def test_values_come_back(array: pa.Array) -> None:
+    digest = column_digest(array)
+    back = load_column(store_column(array), array.type, digest)
+    assert back.type == array.type
+    assert column_digest(back) == digest
+    assert repr(back.to_pylist()) == repr(array.to_pylist())
+
+
+@given(arrays(), st.integers(0, 7), st.integers(0, 7))
+def test_a_digest_does_not_see_how_values_lie(array: pa.Array, front: int, back: int) -> None:
+    around = pa.concat_arrays([pa.nulls(front, array.type), array, pa.nulls(back, array.type)])
+    assert column_digest(around.slice(front, len(array))) == column_digest(array)
+
+
+@given(arrays(), arrays())
+def test_other_values_have_another_digest(one: pa.Array, two: pa.Array) -> None:
+    same = one.type == two.type and repr(one.to_pylist()) == repr(two.to_pylist())
+    nan = "nan" in repr(one.to_pylist())  # there are many NaNs, and each is kept
+    if not nan:
+        assert (column_digest(one) == column_digest(two)) is same
+
+
+@given(arrays(), st.data())
+def test_a_patch_gives_the_new_values(array: pa.Array, data: st.DataObject) -> None:
+    base = pa.concat_arrays([array] * (1 + 600 // max(len(array), 1)))[:600]
+    if len(base) < 600:
+        return
+    rows = data.draw(st.sets(st.integers(0, 599), max_size=30))
+    values = base.to_pylist()
+    for row in rows:
+        values[row] = values[(row * 7) % 600]
+    after = pa.array(values, base.type)
+    differing = differing_rows(base, after)
+    if differing is None:
+        return
+    assert set(differing.tolist()) <= rows
+    base_digest, digest = column_digest(base), column_digest(after)
+    patch = store_patch(base, base_digest, after)
+    assert patch is not None
+    stored = {base_digest: store_column(base), digest: patch}
+    if digest != base_digest:
+        assert column_digest(load_array(stored, base.type, digest)) == digest
+
+
+def test_too_many_differences_make_no_patch() -> None:
+    base = pa.array(np.arange(1000))
+    assert store_patch(base, bytes(32), pa.array(np.arange(1000) + 1)) is None
+    assert store_patch(base, bytes(32), pa.array(np.arange(999))) is None
+
+
+def test_a_patch_on_another_base_is_found() -> None:
+    base, after = pa.array(np.arange(1000)), pa.array(np.r_[7, np.arange(1, 1000)])
+    patch = store_patch(base, column_digest(base), after)
+    assert patch is not None
+    wrong = pa.array(np.arange(1000)[::-1])
+    stored = {column_digest(base): store_column(wrong), column_digest(after): patch}
+    with pytest.raises(Damaged, match="another digest"):
+        load_array(stored, base.type, column_digest(after))
+
+
+def test_dictionaries_are_kept_as_their_values() -> None:
+    words = pa.array(["a", "b", None, "a"])
+    kind = plain_type(words.dictionary_encode().type)
+    array = one_array(pa.chunked_array([words.dictionary_encode()]), kind)
+    assert array.equals(words)
+
+
+def test_zero_and_minus_zero_differ() -> None:
+    zero, minus = pa.array([0.0]), pa.array([-0.0])
+    assert column_digest(zero) != column_digest(minus)
+    back = load_column(store_column(minus), pa.float64(), b"")
+    assert math.copysign(1, back[0].as_py()) == -1
+
+
+def test_a_type_that_cannot_be_kept_is_refused() -> None:
+    with pytest.raises(UsageError, match="can't be kept"):
+        plain_type(pa.month_day_nano_interval())
