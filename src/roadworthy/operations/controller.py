@@ -122,14 +122,14 @@ class Controller:
             )
 
     def _round(self) -> bool:
+        with self._lock:
+            busy = set(self._busy)  # before the look: what ends in between is seen by the next
         now = self._desired.snapshot()
         self._place(now)
         self._settle(now)
         table = self._desired.database.write(self._desired.publish)
         if table.version != now.table.version:
             self._desired.bell.ring()
-        with self._lock:
-            busy = set(self._busy)
         steps = next_steps(
             now.deployments,
             now.operations,
@@ -268,9 +268,13 @@ class Controller:
                 raise not_passed(certificate)
             message = f"certified: {len(certificate.checks)} checks in {certificate.seconds:.1f} s"
         at, now = self._desired.at(), self._desired.clock()
-        self._desired.change(
-            identity, lambda _, each: transitions.moved(each, "switch", message, at, now)
-        )
+
+        def checked(_: Connection, each: Operation) -> Operation | None:
+            if each.step != "certify":
+                return None  # it has gone on; these checks are late
+            return transitions.moved(each, "switch", message, at, now)
+
+        self._desired.change(identity, checked)
 
     def _want(self, connection: Connection, operation: Operation) -> Operation | None:
         desired = self._desired
