@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import secrets
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from roadworthy.api.context import Context
     from roadworthy.client.control import ControlPlane
     from roadworthy.data import Datasets
+    from roadworthy.data.browser import Browser
     from roadworthy.data.ingestion import Sources
     from roadworthy.operations.controller import Controller
     from roadworthy.operations.desired import Desired
@@ -112,6 +114,7 @@ def build_control(settings: Settings, database: Database, blobs: Blobs) -> Contr
         version=roadworthy.__version__,
         junit=to_junit,
         closing=threading.Event(),
+        browser=_browser_of(settings, database),
     )
     app = create_app(context, lambda app: _mount_pages(app, settings, desired, registry, context))
     return ControlParts(
@@ -122,6 +125,22 @@ def build_control(settings: Settings, database: Database, blobs: Blobs) -> Contr
         context=context,
         app=app,
     )
+
+
+def _browser_of(settings: Settings, database: Database) -> Callable[[], Browser]:
+    """What gives the reader of versioned data; its libraries are loaded when first asked for."""
+
+    @functools.lru_cache(maxsize=1)
+    def browser() -> Browser:
+        from roadworthy.data import Datasets
+        from roadworthy.data.browser import Browser
+        from roadworthy.data.ingestion import Sources
+        from roadworthy.storage.blobs import open_blobs
+
+        blobs = open_blobs(settings.data_url, settings.blob_options)
+        return Browser(Sources(Datasets(database, blobs, utc_now), settings.sources))
+
+    return browser
 
 
 @contextlib.contextmanager

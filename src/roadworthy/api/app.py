@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from roadworthy.api import agents, contents, deployments, releases, system
+from roadworthy.api import agents, contents, data, deployments, releases, system
 from roadworthy.api.context import Context
 from roadworthy.api.problems import MEDIA_TYPE, problem_bytes, status_of
 from roadworthy.api.security import PREFIX, Guard
@@ -28,7 +28,7 @@ def create_app(context: Context, mount_pages: Callable[[FastAPI], None] | None =
         redoc_url=None,
     )
     app.state.context = context
-    for part in (agents, contents, releases, deployments, system):
+    for part in (agents, contents, releases, deployments, data, system):
         app.include_router(part.router, prefix="/api/v1")
     if mount_pages is not None:
         mount_pages(app)

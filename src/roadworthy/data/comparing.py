@@ -92,10 +92,10 @@ def compare(before: Snapshot, after: Snapshot, *, deep: bool = True) -> list[Pat
     return changes
 
 
-def _tables(old: TableReader, new: TableReader) -> tuple[list[ColumnChange], RowChange]:
+def _tables(old: TableReader, new: TableReader) -> tuple[list[ColumnChange], RowChange | None]:
     columns: list[ColumnChange] = []
     names = list(dict.fromkeys([*old.schema.names, *new.schema.names]))
-    changed = _changed_columns(old, new)
+    changed = changed_columns(old, new)
     for name in names:
         types = [_type(reader.schema, name) for reader in (old, new)]
         if types[0] != types[1] or name in changed:
@@ -108,14 +108,14 @@ def _tables(old: TableReader, new: TableReader) -> tuple[list[ColumnChange], Row
                     after=column_figures(new, name) if types[1] else None,
                 )
             )
-    return columns, _rows(old, new)
+    return columns, row_change(old, new)
 
 
 def _type(schema: pa.Schema, name: str) -> str:
     return str(schema.field(name).type) if name in schema.names else ""
 
 
-def _changed_columns(old: TableReader, new: TableReader) -> set[str]:
+def changed_columns(old: TableReader, new: TableReader) -> set[str]:
     """The columns whose values differ somewhere, told from digests alone."""
     digests: list[dict[str, list[bytes]]] = []
     for reader in (old, new):
@@ -127,18 +127,24 @@ def _changed_columns(old: TableReader, new: TableReader) -> set[str]:
     return {name for name in digests[0] if digests[0][name] != digests[1].get(name)}
 
 
-def _rows(old: TableReader, new: TableReader) -> RowChange:
-    """Rows told apart by key, or else as wholes, among the runs that are not shared."""
+def row_change(
+    old: TableReader, new: TableReader, most_cells: int | None = None
+) -> RowChange | None:
+    """How many rows differ: told apart by key, or else as wholes, among runs that are not shared.
+
+    None where more values would have to be read than ``most_cells``.
+    """
     columns = [name for name in new.schema.names if name in old.schema.names]
     key = [name for name in new.manifest.key if name in columns]
     runs = [old.runs(), new.runs()]
     shared: set[bytes] = set()
     if old.schema == new.schema:
         shared = {run.payload for run in runs[0]} & {run.payload for run in runs[1]}
-    tables = [
-        reader.some_runs([run for run in own if run.payload not in shared], columns)
-        for reader, own in zip((old, new), runs, strict=True)
-    ]
+    fresh = [[run for run in own if run.payload not in shared] for own in runs]
+    cells = sum(run.weight for own in fresh for run in own) * len(columns)
+    if most_cells is not None and cells > most_cells:
+        return None
+    tables = [reader.some_runs(own, columns) for reader, own in zip((old, new), fresh, strict=True)]
     before, after = (_counts(table, key or columns) for table in tables)
     added, removed = (after - before).total(), (before - after).total()
     changed: int | None = None

@@ -60,6 +60,13 @@ class Snapshot:
             elif not entry.path.startswith(prefix):
                 return
 
+    def entries_after(self, path: str) -> Iterator[Entry]:
+        """The entries whose paths come after one, in their order; an empty text for all."""
+        key = path.encode()
+        for record in paged.records(self._store.get, self._tree, key):
+            if not key or record.key > key:
+                yield entry_of(record)
+
     def find(self, path: str) -> Entry | None:
         """What is at a path."""
         record = paged.find(self._store.get, self._tree, path.encode())

@@ -125,12 +125,18 @@ def quarantine_changes(
 
 def quarantined(datasets: Datasets, source: Source) -> pa.Table | None:
     """The rows of a source that are set aside; None where none ever were."""
+    there = set_aside(datasets, source)
+    return None if there is None else there.to_arrow(ROWS)
+
+
+def set_aside(datasets: Datasets, source: Source) -> Snapshot | None:
+    """The commit that holds the rows of a source that are set aside; None where none ever were."""
     name = f"{parse_commit(source.dataset).dataset}@{source.quarantine}"
     try:
         log = datasets.log(name, limit=1)
     except NotFound:
         return None
-    return datasets.snapshot(log[0]).to_arrow(ROWS) if log else None
+    return datasets.snapshot(log[0]) if log else None
 
 
 def groups(rows: pa.Table, by: Callable[[str], str]) -> Iterator[tuple[str, list[dict[str, Any]]]]:

@@ -21,7 +21,7 @@ from roadworthy.core.values import Document
 from roadworthy.data.datasets import Datasets
 from roadworthy.data.ingestion.arriving import Reader, Visit, open_reader, with_secrets
 from roadworthy.data.ingestion.canonical import Bad
-from roadworthy.data.ingestion.placing import quarantined
+from roadworthy.data.ingestion.placing import ROWS, set_aside
 from roadworthy.data.ingestion.polling import Polling
 from roadworthy.data.ingestion.releasing import release
 from roadworthy.errors import (
@@ -153,46 +153,49 @@ class Sources:
 
     def all(self) -> list[Overview]:
         """All sources, by name, with their last polls."""
-        with self.datasets.database.reading() as connection:
-            kept = asked.all_sources(connection)
-            last = {
-                each.source.name: asked.polls_of(connection, each.source.name, 1) for each in kept
-            }
-        return [self._overview(each, last[each.source.name]) for each in kept]
+        return [self._overview(*each) for each in self.states()]
 
     def show(self, name: str) -> Overview:
         """A source by name. Raises NotFound with the nearest names."""
         kept = self._get(name)
         with self.datasets.database.reading() as connection:
             last = asked.polls_of(connection, name, 1)
-        return self._overview(kept, last)
+        return self._overview(kept.source, kept.state, last[0] if last else None)
 
-    def polls(self, name: str, limit: int = 20) -> list[Poll]:
+    def polls(self, name: str, limit: int = 20, skip: int = 0) -> list[Poll]:
         """A source's last polls, newest first. Raises NotFound."""
         self._get(name)
         with self.datasets.database.reading() as connection:
-            return asked.polls_of(connection, name, limit)
+            return asked.polls_of(connection, name, limit, skip)
 
-    def deliveries(self, name: str, limit: int = 50) -> list[Delivery]:
+    def deliveries(self, name: str, limit: int = 50, skip: int = 0) -> list[Delivery]:
         """What was taken last from a source, newest first. Raises NotFound."""
         self._get(name)
         with self.datasets.database.reading() as connection:
-            return asked.deliveries_of(connection, name, limit)
+            return asked.deliveries_of(connection, name, limit, skip)
 
-    def quarantine(self, name: str, limit: int = 100) -> list[dict[str, Any]]:
+    def quarantine(self, name: str, limit: int = 100, skip: int = 0) -> list[dict[str, Any]]:
         """Rows of a source that are set aside: delivery, row, reason, raw (JSON), at."""
-        rows = quarantined(self.datasets, self._get(name).source)
-        return [] if rows is None else list(rows.slice(0, limit).to_pylist())
+        there = set_aside(self.datasets, self._get(name).source)
+        return [] if there is None else there.table(ROWS).read(skip, skip + limit).to_pylist()
 
-    def _overview(self, kept: asked.Kept, last: list[Poll]) -> Overview:
-        wanted = parse_commit(kept.source.dataset).dataset
-        count = 0
-        with contextlib.suppress(NotFound):
-            log = self.datasets.log(f"{wanted}@{kept.source.quarantine}", limit=1)
-            count = log[0].commit.tables[0].rows if log and log[0].commit.tables else 0
-        return Overview(
-            source=kept.source, state=kept.state, last=last[0] if last else None, quarantined=count
-        )
+    def states(self) -> list[tuple[Source, SourceState, Poll | None]]:
+        """All sources, by name, with their last polls; what is set aside is not looked at."""
+        with self.datasets.database.reading() as connection:
+            last = asked.last_polls(connection)
+            return [
+                (each.source, each.state, last.get(each.source.name))
+                for each in asked.all_sources(connection)
+            ]
+
+    def quarantined(self, source: Source) -> int:
+        """How many rows of a source are set aside."""
+        there = set_aside(self.datasets, source)
+        tables = [] if there is None else there.committed.commit.tables
+        return tables[0].rows if tables else 0
+
+    def _overview(self, source: Source, state: SourceState, last: Poll | None) -> Overview:
+        return Overview(source=source, state=state, last=last, quarantined=self.quarantined(source))
 
     # Polling
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -113,6 +113,17 @@ def commits_of(connection: Connection, dataset: str | None) -> list[Committed]:
     if dataset is not None:
         query = query.where(data_commits.c.dataset == dataset)
     return [_committed(row[0], row[1]) for row in connection.execute(query)]
+
+
+def commits_newest_first(connection: Connection, dataset: str) -> Iterator[Committed]:
+    """A dataset's commits, newest first; no more is read than is asked for."""
+    query = (
+        sa.select(data_commits.c.digest, data_commits.c.document)
+        .where(data_commits.c.dataset == dataset)
+        .order_by(data_commits.c.at.desc(), data_commits.c.digest)
+    )
+    for row in connection.execute(query):
+        yield _committed(row[0], row[1])
 
 
 def insert_commit(connection: Connection, new: Committed) -> bool:

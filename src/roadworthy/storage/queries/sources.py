@@ -133,13 +133,13 @@ def insert_deliveries(connection: Connection, taken: Iterable[Delivery]) -> None
         connection.execute(sa.insert(data_deliveries), rows)
 
 
-def deliveries_of(connection: Connection, of: str, limit: int) -> list[Delivery]:
+def deliveries_of(connection: Connection, of: str, limit: int, skip: int = 0) -> list[Delivery]:
     """What was taken last from a source, newest first."""
     query = sa.select(data_deliveries.c.document).where(data_deliveries.c.source == of)
     ordered = query.order_by(data_deliveries.c.poll.desc(), data_deliveries.c.identity)
     return [
         decode(text, Delivery, f"a delivery of {of}")
-        for text in connection.execute(ordered.limit(limit)).scalars()
+        for text in connection.execute(ordered.limit(limit).offset(skip)).scalars()
     ]
 
 
@@ -166,14 +166,28 @@ def poll(connection: Connection, id: str) -> Poll | None:
     return None if text is None else decode(text, Poll, f"poll {id}")
 
 
-def polls_of(connection: Connection, of: str, limit: int) -> list[Poll]:
+def polls_of(connection: Connection, of: str, limit: int, skip: int = 0) -> list[Poll]:
     """A source's polls, newest first."""
     query = sa.select(data_polls.c.document).where(data_polls.c.source == of)
     ordered = query.order_by(data_polls.c.at.desc(), data_polls.c.id.desc())
     return [
         decode(text, Poll, f"a poll of {of}")
-        for text in connection.execute(ordered.limit(limit)).scalars()
+        for text in connection.execute(ordered.limit(limit).offset(skip)).scalars()
     ]
+
+
+def last_polls(connection: Connection) -> dict[str, Poll]:
+    """The newest poll of each source that was ever polled."""
+    place = sa.func.row_number().over(
+        partition_by=data_polls.c.source,
+        order_by=[data_polls.c.at.desc(), data_polls.c.id.desc()],
+    )
+    ranked = sa.select(data_polls.c.source, data_polls.c.document, place.label("place")).subquery()
+    query = sa.select(ranked.c.source, ranked.c.document).where(ranked.c.place == 1)
+    return {
+        row.source: decode(row.document, Poll, f"a poll of {row.source}")
+        for row in connection.execute(query)
+    }
 
 
 def _some(values: Sequence[str]) -> Iterable[Sequence[str]]:
