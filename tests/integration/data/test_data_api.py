@@ -31,6 +31,10 @@ def parts(tmp_path: Path) -> Iterator[Any]:
     database.close()
 
 
+def winds(rows: int, knots: float) -> pa.Table:
+    return pa.table({"id": range(rows), "wind": [row * knots for row in range(rows)]})
+
+
 @pytest.fixture
 def browser(parts: Any) -> Browser:
     found: Browser = parts.context.browser()
@@ -38,16 +42,14 @@ def browser(parts: Any) -> Browser:
     datasets.create("flights", key=["id"], description="From three airports")
     first = datasets.commit(
         "flights",
-        [PutTable("flights", pa.table({"id": range(100), "wind": [n / 2 for n in range(100)]}))],
+        [PutTable("flights", winds(100, 0.5), key=["id"])],
         message="January",
     )
     datasets.create_branch("flights", "fix/wind", "flights@main")
     second = datasets.commit(
         "flights",
         [
-            PutTable(
-                "flights", pa.table({"id": range(120), "wind": [n * 2.0 for n in range(120)]})
-            ),
+            PutTable("flights", winds(120, 2.0), key=["id"]),
             PutFile("notes.txt", b"knots, not m/s"),
         ],
         message="February",
