@@ -58,11 +58,19 @@ def begin_deploy(
 
 
 def begin_promote(
-    desired: Desired, registry: Registry, release: str, stage: str, caller: str, reason: str
+    desired: Desired,
+    registry: Registry,
+    release: str,
+    stage: str,
+    caller: str,
+    reason: str,
+    seen: int | None = None,
 ) -> Operation:
     """Begin moving a release to a stage: its worker is started, checked if it never was.
 
-    Raises NotFound; PolicyViolation for a release that is quarantined or failed its checks.
+    ``seen``, where given, is the deployment's generation as the caller saw it: raises Conflict
+    where somebody asked for a change since, or one is under way. Raises NotFound;
+    PolicyViolation for a release that is quarantined or failed its checks.
     """
     found = _numbered(registry, release)
     with desired.database.reading() as connection:
@@ -79,6 +87,7 @@ def begin_promote(
         caller=caller,
         reason=reason,
         release=found.name,
+        seen=seen,
     )
 
 
@@ -108,6 +117,7 @@ def _begin(
     reason: str,
     release: str = "",
     request: DeployRequest | None = None,
+    seen: int | None = None,
 ) -> Operation:
     identity = registry.new_id()
     at, now = desired.at(), desired.clock()
@@ -115,6 +125,8 @@ def _begin(
         desired.placement.forget_problem(release)
 
     def work(connection: Connection) -> Operation:
+        if seen is not None:
+            _check_unchanged(connection, model, stage, seen)
         operation = Operation(
             id=identity,
             kind=kind,
@@ -194,6 +206,22 @@ def overtaken(deployment: Deployment) -> RoadworthyError:
         release=release,
         generation=deployment.generation,
     )
+
+
+def _check_unchanged(connection: Connection, model: str, stage: Stage, seen: int) -> None:
+    """Raises Conflict where a deployment was changed since, or is being changed."""
+    before = deployment_of(connection, model, stage)
+    if before.asked > seen:
+        raise overtaken(before)
+    for each in operations.running_operations(connection):
+        if (each.model, each.stage) == (model, stage) and each.kind != "verify":
+            raise Conflict(
+                f"{each.release or f'a new release of {model}'} is on its way to {stage} already: "
+                f"{each.caller or 'somebody'} began it at {each.started}",
+                cure=f"roadworthy why {model}; then decide again",
+                by=each.caller,
+                operation=each.id,
+            )
 
 
 def _numbered(registry: Registry, release: str) -> Release:

@@ -216,9 +216,24 @@ class Registry:
         with self._database.reading() as connection:
             return asked.newest_of(connection, models)
 
-    def set_notes(self, name: str, notes: str) -> Release:
-        """Replaces a release's notes. Raises NotFound."""
-        return self._change(name, lambda c, m, n: asked.set_release_notes(c, m, n, notes))
+    def set_notes(self, name: str, notes: str, *, replacing: str | None = None) -> Release:
+        """Replaces a release's notes. Raises NotFound.
+
+        ``replacing``, where given, are the notes as the caller saw them: raises Conflict where
+        they are others by now.
+        """
+
+        def change(connection: Connection, model: str, number: int) -> bool:
+            current = asked.release(connection, model, number)
+            kept = current.notes if current else ""
+            if replacing is not None and kept not in (replacing, notes):
+                raise Conflict(
+                    f"the notes of {name} were changed meanwhile",
+                    cure="look at them, then write them again",
+                )
+            return asked.set_release_notes(connection, model, number, notes)
+
+        return self._change(name, change)
 
     def quarantine(self, name: str, reason: str) -> Release:
         """Keeps a release from being deployed again, and why. Raises NotFound, UsageError."""

@@ -25,7 +25,7 @@ from roadworthy.errors import Conflict, NotFound, RoadworthyError, UsageError
 from roadworthy.ui.data import PageData
 from roadworthy.ui.forms import PREFIX, parse_row
 from roadworthy.ui.guard import Guard, signed_in
-from roadworthy.ui.handlers import apps, comparing, models, system
+from roadworthy.ui.handlers import apps, comparing, models, releasing, system
 from roadworthy.ui.handlers import log as prediction_log
 from roadworthy.ui.reading import roll_back_purpose
 from roadworthy.ui.render import STATIC
@@ -48,6 +48,7 @@ from roadworthy.ui.site import CALLER, Site
 from roadworthy.ui.traffic import Traffic
 from roadworthy.ui.views.home import home
 from roadworthy.ui.views.model import model_page
+from roadworthy.ui.views.parts import sentence
 from roadworthy.ui.views.problem import problem_page, sign_in_page
 from roadworthy.ui.views.release import ReleaseFacts, release_page
 from roadworthy.ui.views.run import run_page
@@ -76,6 +77,7 @@ def _application(data: PageData, traffic: Traffic) -> ASGIApp:
             Route("/", pages.home),
             *models.routes(site),
             *comparing.routes(site),
+            *releasing.routes(site),
             *apps.routes(site),
             *system.routes(site),
             *prediction_log.routes(site),
@@ -132,6 +134,7 @@ class _Pages:
             request.path_params["model"],
             signed_in(request),
             done=done,
+            begun=request.query_params.get("begun", ""),
         )
         return self._page("model.html", model_page(facts))
 
@@ -192,11 +195,11 @@ class _Pages:
             if self._moved_on(model, stage, generation):
                 facts = self._reader.model(model, signed_in(request), stale=(stage, generation))
                 return self._page("model.html", model_page(facts), 409)
-            return self._refused(request, model, _said(conflict), 409)
+            return self._refused(request, model, sentence(conflict), 409)
         except NotFound as missing:
             if not self._known(model):
                 raise
-            return self._refused(request, model, _said(missing), 409)
+            return self._refused(request, model, sentence(missing), 409)
         address = f"/models/{quote(model, safe='')}?done={after.generation}"
         return RedirectResponse(address, status_code=303)
 
@@ -315,7 +318,3 @@ class _Pages:
 
 
 _STATUSES = {"not-found": 404, "conflict": 409, "not-allowed": 403, "usage": 400}
-
-
-def _said(error: RoadworthyError) -> str:
-    return error.message[:1].upper() + error.message[1:] + "."

@@ -83,7 +83,8 @@ class PageData:
     ``registry`` finds runs, models, releases and certificates. ``deployments()`` are those of
     all models; ``history(model)`` and ``operations(most)`` newest first; ``status()`` what the
     agent last reported, None before its first report; ``roll_back(model, stage, generation,
-    caller)`` sends a deployment back, Conflict where the generation has moved on.
+    caller)`` sends a deployment back, Conflict where the generation has moved on;
+    ``promote(release, stage, generation, caller, reason)`` begins to move a release there.
 
     ``compare(before, after)`` tells how two releases differ, ``answer_changes`` which recorded
     answers do (None where one of them has none); ``sample_rows`` are a release's recorded rows.
@@ -110,6 +111,7 @@ class PageData:
     operations: Callable[[int], Sequence[Operation]]
     status: Callable[[], AgentStatus | None]
     roll_back: Callable[[str, Stage, int, str], Deployment]
+    promote: Callable[[str, Stage, int, str, str], Operation]
     compare: Callable[[Release, Release], Comparison]
     answer_changes: Callable[[Release, Release], AnswerChanges | None]
     sample_rows: Callable[[Release], Sequence[Mapping[str, Any]]]

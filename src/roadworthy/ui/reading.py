@@ -102,6 +102,7 @@ class Reader:
         *,
         stale: tuple[Stage, int] | None = None,
         done: int | None = None,
+        begun: str = "",
         refused: str = "",
     ) -> ModelFacts:
         """What a model's page needs. Raises NotFound where there is no such model."""
@@ -129,6 +130,7 @@ class Reader:
             now=now,
             stale=stale,
             done=done,
+            begun=begun,
             refused=refused,
             signed_in=signed_in,
         )
@@ -145,6 +147,7 @@ class Reader:
             deployments=[each for each in data.deployments() if each.model == model],
             status=data.status(),
             now=data.now(),
+            token=self._form_tokens(model),
             signed_in=signed_in,
         )
 

@@ -12,7 +12,7 @@ from roadworthy.core.deployment import AgentStatus, Deployment, StageChange
 from roadworthy.core.names import Stage
 from roadworthy.core.operation import Operation
 from roadworthy.core.release import Release
-from roadworthy.operations.asking import roll_back
+from roadworthy.operations.asking import begin_promote, roll_back
 from roadworthy.operations.comparing import compare
 from roadworthy.operations.desired import Desired
 from roadworthy.operations.doctor import Finding, examine_machine, examine_system
@@ -57,6 +57,7 @@ def page_data(
         operations=metadata.operations,
         status=metadata.status,
         roll_back=metadata.roll_back,
+        promote=metadata.promote,
         compare=partial(compare, registry),
         answer_changes=partial(_answer_changes, registry),
         sample_rows=partial(_sample_rows, registry),
@@ -106,6 +107,13 @@ class _Metadata:
     def roll_back(self, model: str, stage: Stage, generation: int, caller: str) -> Deployment:
         after, _ = roll_back(self._desired, self._registry, model, stage, generation, caller)
         return after
+
+    def promote(
+        self, release: str, stage: Stage, generation: int, caller: str, reason: str
+    ) -> Operation:
+        return begin_promote(
+            self._desired, self._registry, release, stage, caller, reason, generation
+        )
 
 
 def _answer_changes(registry: Registry, before: Release, after: Release) -> AnswerChanges | None:

@@ -36,7 +36,7 @@ from roadworthy.ui.tables import (
     write_answers,
 )
 from roadworthy.ui.views.apps import AppFacts, Upload, app_page
-from roadworthy.ui.views.card import LABEL, TEXTS, UNIT, CardFacts, card_page
+from roadworthy.ui.views.card import LABEL, TEXTS, UNIT, CardFacts, card_page, too_long
 from roadworthy.ui.views.parts import app_path, model_path
 
 ROWS_AT_ONCE = 1000
@@ -177,6 +177,7 @@ class _Apps:
         typed: Mapping[str, str] | None = None,
         refused: str = "",
         status: int = 200,
+        errors: Mapping[str, str] | None = None,
     ) -> Response:
         data, model = self._data, check_model_name(request.path_params["model"])
         facts = CardFacts(
@@ -186,6 +187,7 @@ class _Apps:
             refused=refused,
             token=self._site.tokens.make(f"card {model}"),
             now=data.now(),
+            errors=errors or {},
             signed_in=signed_in(request),
         )
         return self._site.page("card.html", card_page(facts), status)
@@ -200,13 +202,16 @@ class _Apps:
         if not self._site.tokens.holds(f"card {model}", form.get("token", "")):
             why = "Your page was from before a restart of Roadworthy. Nothing was written yet."
             return self._card(request, form, why, 403)
+        errors = too_long(form)
+        if errors:
+            return self._card(request, form, status=422, errors=errors)
         written = msgspec.structs.replace(
             card,
             generation=generation_in(form),
             caller=CALLER,
             labels=_named(form, LABEL),
             units=_named(form, UNIT),
-            **{name: form.get(name, "").strip()[:most] for name, _, _, most in TEXTS},
+            **{name: form.get(name, "").replace("\r\n", "\n").strip() for name, _, _, _ in TEXTS},
         )
         same = msgspec.structs.replace(
             written, generation=card.generation, caller=card.caller, changed=card.changed
@@ -223,7 +228,7 @@ class _Apps:
 
 def _named(form: Mapping[str, str], prefix: str) -> dict[str, str]:
     return {
-        name.removeprefix(prefix): value.strip()[:80]
+        name.removeprefix(prefix): value.strip()
         for name, value in form.items()
         if name.startswith(prefix) and value.strip()
     }

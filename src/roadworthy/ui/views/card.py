@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from roadworthy.core.card import ModelCard
 from roadworthy.core.signature import Signature
-from roadworthy.ui.formats import dated
+from roadworthy.ui.formats import count, dated
 from roadworthy.ui.views.parts import View, model_path, page
 
 LABEL, UNIT = "label.", "unit."
+MOST_NAME = 80
 TEXTS = (
     ("title", "Title of the app", "what people call it", 120),
     ("purpose", "What it is for", "in a sentence or two", 2000),
@@ -23,7 +24,9 @@ TEXTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class CardFacts:
-    """What the page is made from; ``typed`` is what was sent and refused."""
+    """What the page is made from; ``typed`` is what was sent and refused, ``errors`` say what is
+    wrong at a field.
+    """
 
     card: ModelCard
     signature: Signature
@@ -31,7 +34,19 @@ class CardFacts:
     refused: str
     token: str
     now: datetime
+    errors: Mapping[str, str] = field(default_factory=dict)
     signed_in: bool = False
+
+
+def too_long(typed: Mapping[str, str]) -> dict[str, str]:
+    """A reason for each field that holds more than its most characters."""
+    most = {name: limit for name, _, _, limit in TEXTS}
+    return {
+        name: f"These are {count(len(value.strip()))} characters; {count(limit)} fit."
+        for name, value in typed.items()
+        if name in most or name.startswith((LABEL, UNIT))
+        if len(value.strip()) > (limit := most.get(name, MOST_NAME))
+    }
 
 
 def value_names(signature: Signature) -> list[str]:
@@ -68,9 +83,14 @@ def card_page(facts: CardFacts) -> View:
                 "id": name,
                 "name": name,
                 "label": label,
-                "hint": hint,
-                "most": most,
-                "area": most > 500,
+                "unit": "",
+                "hint": f"{hint}; {count(most)} characters at most",
+                "control": "area" if most > 500 else "input",
+                "choices": [],
+                "mode": "text",
+                "note": "",
+                "error": facts.errors.get(name, ""),
+                "focus": name == next(iter(facts.errors), ""),
                 "value": now(name, getattr(card, name)),
             }
             for name, label, hint, most in TEXTS
@@ -81,6 +101,8 @@ def card_page(facts: CardFacts) -> View:
                 "name": name,
                 "label": now(LABEL + name, card.labels.get(name, "")),
                 "unit": now(UNIT + name, card.units.get(name, "")),
+                "label_error": facts.errors.get(LABEL + name, ""),
+                "unit_error": facts.errors.get(UNIT + name, ""),
             }
             for place, name in enumerate(value_names(facts.signature))
         ],

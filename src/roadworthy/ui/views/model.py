@@ -31,10 +31,12 @@ from roadworthy.ui.views.parts import (
     View,
     app_path,
     certificate_word,
+    change_sentence,
     model_path,
     page,
     plate,
     problem_line,
+    promote_path,
     release_path,
     roll_back_form,
     what_it_does,
@@ -47,7 +49,8 @@ class ModelFacts:
 
     Certificates go by release number, flows by release name; ``answered`` counts all requests to
     a release since the gateway started. ``stale`` is the generation that a refused press was
-    made against, ``done`` the generation that the reader's own press made.
+    made against, ``done`` the generation that the reader's own roll-back made, ``begun`` the
+    operation that their own press began.
     """
 
     model: str
@@ -64,6 +67,7 @@ class ModelFacts:
     now: datetime
     stale: tuple[Stage, int] | None = None
     done: int | None = None
+    begun: str = ""
     refused: str = ""
     signed_in: bool = False
 
@@ -124,7 +128,11 @@ def _stage_card(stage: Stage, deployment: Deployment | None, facts: ModelFacts) 
             "stage": stage,
             "plate": None,
             "health": health,
-            "promote": f"roadworthy promote {facts.model}@{newest} --to {stage}",
+            "promote": f"roadworthy promote {facts.model}@{newest} --to {stage}"
+            if facts.releases
+            else "",
+            "promote_href": promote_path(facts.model, newest, stage),
+            "promote_text": f"Promote @{newest} to {stage}",
             "rows": [],
             "back": None,
         }
@@ -150,10 +158,23 @@ def _stage_card(stage: Stage, deployment: Deployment | None, facts: ModelFacts) 
         "plate": plate(facts.model, deployment.live, [deployment]),
         "health": health_of(deployment, facts.operations, facts.status, facts.now),
         "promote": "",
+        "onward": _onward(stage, deployment, facts),
         "rows": rows,
         "back": roll_back_form(deployment, facts.token[stage], "-card")
         if stage != "production"
         else None,
+    }
+
+
+def _onward(stage: Stage, deployment: Deployment, facts: ModelFacts) -> View | None:
+    """From staging to production, where something else or nothing answers there."""
+    production = next((each for each in facts.deployments if each.stage == "production"), None)
+    live = production.live if production else None
+    if stage == "production" or deployment.live is None or live == deployment.live:
+        return None
+    return {
+        "href": promote_path(facts.model, deployment.live, "production"),
+        "text": f"Promote @{deployment.live} to production",
     }
 
 
@@ -239,7 +260,10 @@ def _notice(facts: ModelFacts) -> View | None:
         "sign": "warn",
         "title": f"{who} before you: nothing was changed by your press.",
         "lines": [
-            {"moment": dated(each.at, facts.now, seconds=True), "text": ": " + _sentence(each)}
+            {
+                "moment": dated(each.at, facts.now, seconds=True),
+                "text": ": " + change_sentence(each),
+            }
             for each in since
         ]
         or [{"moment": None, "text": "What your page showed is no longer so; this is how it is."}],
@@ -247,7 +271,15 @@ def _notice(facts: ModelFacts) -> View | None:
 
 
 def _toast(facts: ModelFacts) -> str:
-    """The reader's own roll-back, confirmed: only while it is the newest change."""
+    """The reader's own press, confirmed: only while it is the newest thing that happened."""
+    going = next((each for each in facts.operations if each.model == facts.model), None)
+    if going is not None and facts.begun == going.id and going.state == "running":
+        return (
+            f"{going.release} is on its way to {going.stage}: it answers once it is ready and "
+            "checked. Going back stops it."
+        )
+    if going is not None and facts.begun == going.id and going.state == "done":
+        return f"{going.release} answers in {going.stage}."
     newest = facts.history[0] if facts.history else None
     if facts.done is None or newest is None or newest.action != "rollback":
         return ""
@@ -393,21 +425,16 @@ def _release_row(release: Release, facts: ModelFacts) -> View:
         "changed": changed,
         "p95": with_unit(profile.p95_ms, "ms") if profile else "",
         "memory": memory(profile.load_bytes) if profile else "",
+        "promote": _promotion(release, facts),
     }
 
 
-def _sentence(change: StageChange) -> str:
-    by = change.caller or "somebody unnamed"
-    to = f"@{change.release}" if change.release else "nothing"
-    instead = f" in place of @{change.replaced}" if change.replaced else ""
-    reason = f" (“{change.reason}”)" if change.reason else ""
-    verb = {
-        "deploy": f"deployed {to} to {change.stage}{instead}",
-        "promote": f"promoted {to} to {change.stage}{instead}",
-        "rollback": f"rolled {change.stage} back to {to}" + instead,
-        "retire": f"took {change.stage} off the road" + instead,
-    }[change.action]
-    return f"{by} {verb}{reason}"
+def _promotion(release: Release, facts: ModelFacts) -> str:
+    """The address that promotes a release; empty where it answers in production already."""
+    live = {each.live for each in facts.deployments if each.stage == "production"}
+    if release.quarantined or release.number in live:
+        return ""
+    return promote_path(facts.model, release.number, "production")
 
 
 def _history_row(change: StageChange, facts: ModelFacts) -> View:
@@ -415,7 +442,7 @@ def _history_row(change: StageChange, facts: ModelFacts) -> View:
         "moment": dated(change.at, facts.now, seconds=True),
         "sign": {"rollback": "warn", "retire": ""}.get(change.action, "ok"),
         "mark": {"deploy": "↑", "promote": "↑", "rollback": "↩", "retire": "–"}[change.action],
-        "sentence": _sentence(change),
+        "sentence": change_sentence(change),
         "plate": plate(facts.model, change.release, facts.deployments) if change.release else None,
         "href": model_path(facts.model),
     }

@@ -8,10 +8,11 @@ from typing import Any
 from urllib.parse import quote
 
 from roadworthy.core.certificate import Certificate
-from roadworthy.core.deployment import Deployment
+from roadworthy.core.deployment import Deployment, StageChange
 from roadworthy.core.names import Stage
 from roadworthy.core.release import Release
 from roadworthy.core.run import Run
+from roadworthy.errors import RoadworthyError
 from roadworthy.ui.formats import dated, duration, instant, number, plural, recent, shortened
 from roadworthy.ui.health import release_name
 
@@ -54,6 +55,11 @@ def app_path(model: str) -> str:
 def release_path(model: str, number: int) -> str:
     """The address of a release's page."""
     return f"{model_path(model)}/releases/{number}"
+
+
+def promote_path(model: str, number: int, stage: Stage) -> str:
+    """The address where a release is promoted to a stage."""
+    return f"{release_path(model, number)}/promote?to={stage}"
 
 
 def run_path(run: str) -> str:
@@ -152,6 +158,29 @@ def run_row(
         "took": duration(run.seconds),
         "caller": run.caller,
     }
+
+
+def change_sentence(change: StageChange) -> str:
+    """A line of a deployment's history: who did what, in place of what, why."""
+    by = change.caller or "somebody unnamed"
+    to = f"@{change.release}" if change.release else "nothing"
+    instead = f" in place of @{change.replaced}" if change.replaced else ""
+    reason = f" (“{change.reason}”)" if change.reason else ""
+    verb = {
+        "deploy": f"deployed {to} to {change.stage}{instead}",
+        "promote": f"promoted {to} to {change.stage}{instead}",
+        "rollback": f"rolled {change.stage} back to {to}" + instead,
+        "retire": f"took {change.stage} off the road" + instead,
+    }[change.action]
+    return f"{by} {verb}{reason}"
+
+
+def sentence(error: RoadworthyError) -> str:
+    """What an error says, as a sentence; a name in front stays as it is written."""
+    message = error.message
+    if message.partition(" ")[0].isalpha():
+        message = message[:1].upper() + message[1:]
+    return message if message.endswith(".") else message + "."
 
 
 def metrics_rows(metrics: Mapping[str, float]) -> list[View]:

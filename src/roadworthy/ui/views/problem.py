@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from roadworthy.errors import RoadworthyError
-from roadworthy.ui.views.parts import View, page
+from roadworthy.ui.views.parts import View, page, sentence
 
 _HEADINGS = {
     400: "This can't be done as it was asked.",
@@ -22,11 +22,10 @@ _HEADINGS = {
 def problem_page(error: RoadworthyError, status: int, now: datetime, signed_in: bool) -> View:
     """The thing, the reason, the cure, in that order."""
     heading = _HEADINGS.get(status, "This page could not be made.")
-    message = error.message[:1].upper() + error.message[1:]
     return {
         "page": page(heading.rstrip("."), now, command="roadworthy doctor", signed_in=signed_in),
         "heading": heading,
-        "message": message if message.endswith(".") else message + ".",
+        "message": sentence(error),
         "cure": error.cure,
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from roadworthy.certification.capacity import advise_all, memory_limit
 from roadworthy.core.capture import CaptureReport
 from roadworthy.core.certificate import Certificate, Check, ResourceProfile
 from roadworthy.core.deployment import AgentStatus, Deployment
+from roadworthy.core.names import STAGES, Stage
 from roadworthy.core.release import Release
 from roadworthy.core.run import Run
 from roadworthy.core.signature import Column
@@ -40,7 +41,9 @@ from roadworthy.ui.views.parts import (
     model_path,
     page,
     plate,
+    promote_path,
     release_path,
+    roll_back_form,
     run_path,
     what_it_does,
 )
@@ -68,6 +71,7 @@ class ReleaseFacts:
     deployments: Sequence[Deployment]
     status: AgentStatus | None
     now: datetime
+    token: Mapping[Stage, str] = field(default_factory=dict)
     signed_in: bool = False
 
 
@@ -88,7 +92,10 @@ def release_page(facts: ReleaseFacts) -> View:
         "path": release_path(release.model, release.number),
         "plate": plate(release.model, release.number, facts.deployments),
         "lead": release.notes or what_it_does(release),
+        "noted": bool(release.notes),
         "quarantined": release.quarantined,
+        "promote": _promotions(facts),
+        "backs": _backs(facts),
         "facts": _facts(facts),
         "seal": seal(facts.certificate),
         "certificate": _certificate(facts),
@@ -115,6 +122,33 @@ def _crumbs(release: Release) -> list[View]:
     return [
         {"href": "/models", "text": "Models"},
         {"href": model_path(release.model), "text": release.model},
+    ]
+
+
+def _promotions(facts: ReleaseFacts) -> list[View]:
+    """Where the release can be promoted to: the highest stage first."""
+    release = facts.release
+    there = {each.stage for each in facts.deployments if each.live == release.number}
+    if release.quarantined:
+        return []
+    return [
+        {
+            "href": promote_path(release.model, release.number, stage),
+            "text": f"Promote to {stage}",
+        }
+        for stage in reversed(STAGES)
+        if stage not in there
+    ]
+
+
+def _backs(facts: ReleaseFacts) -> list[View]:
+    """The ways back from this release, where it answers or is to answer."""
+    number = facts.release.number
+    return [
+        form
+        for each in facts.deployments
+        if each.stage in facts.token and number in (each.live, each.release)
+        if (form := roll_back_form(each, facts.token[each.stage])) is not None
     ]
 
 
