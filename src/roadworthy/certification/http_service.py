@@ -27,7 +27,11 @@ class HttpService:
         self._address = urlsplit(gateway if "://" in gateway else f"http://{gateway}")
         self._path = f"/models/{release.model}/versions/{release.number}/predict"
         self._timeout = timeout
-        self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        self._headers = {
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "x-roadworthy-check": "1",  # counted and logged apart from what callers ask
+        }
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
 

@@ -39,6 +39,9 @@ def logs(
     rejected: Annotated[
         bool, typer.Option(help="Only what got no answer: rejected, failed, refused.")
     ] = False,
+    checks: Annotated[
+        bool, typer.Option(help="Also what certification asked, which is left out otherwise.")
+    ] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many.")] = 50,
     as_json: Json = False,
 ) -> None:
@@ -47,7 +50,7 @@ def logs(
     model, _, number = name.partition("@")
     narrowed = {
         "--since": since, "--until": until, "--request": request, "--caller": caller, "--key": key,
-        "--rejected": rejected,
+        "--rejected": rejected, "--checks": checks,
     }  # fmt: skip
     given = [option for option, value in narrowed.items() if value]
     files = log_files(settings)
@@ -68,6 +71,7 @@ def logs(
             caller=caller,
             key=key,
             unanswered=rejected,
+            checks=checks,
             most=lines,
         )
         _print_rows(find_rows(settings.predictions, asked), as_json)

@@ -16,6 +16,7 @@ PRIORITIES: dict[bytes | None, Priority] = {
     b"normal": NORMAL,
     b"low": LOW,
 }
+CHECKING = b"x-roadworthy-check"
 LONGEST_SECONDS = 86_400.0
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _KEY = re.compile(rb"[!-~]{1,256}")
@@ -30,7 +31,8 @@ class Headers(NamedTuple):
 
     ``trace`` is the context of our own span (W3C), ``parent`` the caller's span in it ('' if it
     began here), ``trace_state`` what vendors added to it. ``timeout`` and ``json_length`` are
-    still text, read where they matter. ``key`` is by what labels are joined later.
+    still text, read where they matter. ``key`` is by what labels are joined later; ``checking``
+    marks what certification asks: no caller's request, and counted apart.
     """
 
     request_id: str
@@ -46,6 +48,7 @@ class Headers(NamedTuple):
     priority: bytes | None
     key: str
     json_length: bytes
+    checking: bool = False
 
 
 def read_headers(raw: Sequence[tuple[bytes, bytes]], trace_share: float = 0.0) -> Headers:
@@ -75,6 +78,7 @@ def read_headers(raw: Sequence[tuple[bytes, bytes]], trace_share: float = 0.0) -
         priority=found.get(b"x-request-priority"),
         key=key.decode("ascii") if _KEY.fullmatch(key) else "",
         json_length=found.get(b"inference-header-content-length", b""),
+        checking=found.get(CHECKING) == b"1",
     )
 
 

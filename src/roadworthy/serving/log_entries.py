@@ -22,6 +22,8 @@ from roadworthy_runtime.frames import Packed, encode_column
 Columns = dict[str, tuple[str, Any]]
 """Frame type and values by name: a list, or `Packed`."""
 
+CHECK = "check"
+"""The role of what certification asked; what callers ask is *primary*."""
 OWN_STAGES = ("decode", "validate", "encode")
 """Stages that the gateway times itself; the others' times come with the answer."""
 
@@ -90,6 +92,7 @@ class Entry(NamedTuple):
             bytes=exchange.bytes,
             columns=checked.columns if checked is not None else None,
             answered=exchange.answered,
+            role=CHECK if headers.checking else "primary",
         )
 
 

@@ -13,6 +13,7 @@ from roadworthy.core.names import nearest
 from roadworthy.core.values import Value
 from roadworthy.errors import NotFound
 from roadworthy.serving.log_compaction import superseded
+from roadworthy.serving.log_entries import CHECK
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 MICROSECOND = datetime.timedelta(microseconds=1)
@@ -29,6 +30,7 @@ class Asked(Value, frozen=True):
     """Which rows are wanted. ``release`` is a number; '' and None mean any.
 
     ``unanswered`` wants rows that were rejected or failed, and requests that were refused.
+    ``checks`` wants what certification asked too, which is left out where no request id is given.
     ``beyond`` wants what comes after that row, newest first: the page after.
     """
 
@@ -40,6 +42,7 @@ class Asked(Value, frozen=True):
     caller: str = ""
     key: str = ""
     unanswered: bool = False
+    checks: bool = False
     beyond: Place | None = None
     most: int = 50
 
@@ -144,7 +147,7 @@ def _rows(path: Path, asked: Asked, oldest: datetime.datetime | None) -> list[di
             if not _may_have(file, asked, oldest):
                 return []
             known = set(file.schema_arrow.names)
-            wanted = {*_ORDER, *_REASONS, "caller", "key"} & known
+            wanted = {*_ORDER, *_REASONS, "caller", "key", "role"} & known
             facts = file.read(columns=sorted(wanted))
             places = _wanted(facts, asked)
             if not len(places):
@@ -176,6 +179,9 @@ def _wanted(table: Any, asked: Asked) -> Any:
         mask = pc.and_(mask, pc.greater_equal(table["time"], pa.scalar(asked.since)))
     if asked.until is not None:
         mask = pc.and_(mask, pc.less(table["time"], pa.scalar(asked.until)))
+    if not (asked.checks or asked.request_id):
+        own = pc.equal(_column(table, "role"), CHECK)
+        mask = pc.and_(mask, pc.invert(pc.fill_null(own, False)))
     if asked.unanswered:
         reasons = [pc.is_valid(_column(table, name)) for name in _REASONS]
         mask = pc.and_(mask, pc.or_(reasons[0], pc.or_(reasons[1], reasons[2])))

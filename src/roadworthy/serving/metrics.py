@@ -98,6 +98,10 @@ class Metrics:
             "roadworthy_requests", "Requests by their HTTP status",
             ("release", "protocol", "status"), registry=registry,
         )  # fmt: skip
+        self.checks = Counter(
+            "roadworthy_check_requests", "Requests of certification, which are counted only here",
+            ("release",), registry=registry,
+        )  # fmt: skip
         self.refused = Counter(
             "roadworthy_refused", "Requests that got no answer, by the code of the reason",
             ("release", "code"), registry=registry,
@@ -156,6 +160,9 @@ class Metrics:
     def count(self, exchange: Exchange, status: int) -> None:
         """Count a request: its status, its times by stage, its rows by their outcome."""
         release = exchange.pool.release if exchange.pool is not None else ""
+        if exchange.headers.checking:
+            self.checks.labels(release).inc()
+            return
         key = (release, exchange.target.protocol, status)
         child = self._children.get(key)
         if child is None:

@@ -127,6 +127,30 @@ def test_metrics_count_requests_and_rows(client):
     assert "roadworthy_table_version" in text
 
 
+COUNTED = (
+    "roadworthy_check_requests_total",
+    "roadworthy_requests_total",
+    "roadworthy_request_seconds_count",
+    "roadworthy_rows_total",
+)
+
+
+def test_what_certification_asks_is_counted_apart(client):
+    def counts():
+        found = dict.fromkeys(COUNTED, 0.0)
+        for line in client.get("/metrics").text.splitlines():
+            name, value = line.partition("{")[0], line.rpartition(" ")[2]
+            if name in found and 'release="tiny@2"' in line:
+                found[name] += float(value)
+        return list(found.values())
+
+    before = counts()
+    path = "/models/tiny/versions/2/predict"
+    for headers in ({"x-roadworthy-check": "1"}, {"x-roadworthy-check": "1"}, {}):
+        assert client.post(path, json=ROW, headers=headers).status_code == 200
+    assert [b - a for a, b in zip(before, counts(), strict=True)] == [2, 1, 1, 1]
+
+
 def test_the_prediction_log_tells_what_was_asked_and_answered(host, client):
     rows = [ROW, {**ROW, "a": -4.0}]
     client.post("/models/tiny/predict", json=rows, headers={"x-request-id": "logged"})

@@ -54,6 +54,23 @@ def test_rows_are_found_by_time_release_request_caller_and_outcome(
     assert 'value="nobody"' in nothing.text
 
 
+def test_what_certification_asked_is_shown_only_when_asked_for(
+    world: Any, client_of: Callable[..., Client]
+) -> None:
+    client = client_of(world)
+    world.asked({"minutes": 3, "request_id": "of-check", "role": "check"})
+    assert "Nothing of flight-delay is logged yet." in text_of(client.get(LOG))
+    world.asked({"minutes": 2, "request_id": "of-caller"})
+    for query, shown in (
+        ("", {"of-caller"}),
+        ("checks=too", {"of-caller", "of-check"}),
+        ("request=of-check", {"of-check"}),
+    ):
+        found = set(re.findall(r"<code>(of-\w+)</code>", client.get(f"{LOG}?{query}").text))
+        assert found == shown, query
+    assert "by certification" in client.get(f"{LOG}?checks=too").text
+
+
 def test_older_rows_are_a_page_away_and_none_is_lost(
     world: Any, client_of: Callable[..., Client]
 ) -> None:

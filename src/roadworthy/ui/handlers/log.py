@@ -77,6 +77,7 @@ def read_asked(model: str, typed: Mapping[str, str], now: datetime) -> tuple[Ask
         caller=typed["caller"].strip(),
         key=typed["key"].strip(),
         unanswered=typed["only"] == "unanswered",
+        checks=typed["checks"] == "too",
         beyond=_place(typed["beyond"]),
         most=PAGE,
     )

@@ -9,12 +9,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from roadworthy.core.deployment import Deployment
+from roadworthy.serving.log_entries import CHECK
 from roadworthy.serving.log_query import Found
 from roadworthy.ui.formats import dated, literal, number, plural, shortened, with_unit
 from roadworthy.ui.views.parts import View, model_path, page, plate
 
 PAGE = 50
-FIELDS = ("since", "until", "release", "request", "caller", "key", "only", "beyond")
+FIELDS = ("since", "until", "release", "request", "caller", "key", "only", "checks", "beyond")
 _STAGES = ("decode", "validate", "queue", "batch", "worker", "flow", "encode")
 _SHOWN = 200
 
@@ -58,9 +59,11 @@ def log_page(facts: LogFacts) -> View:
         "heading": _heading(facts, narrowed),
         "fields": [_field(*each, facts) for each in _FIELDS],
         "only": facts.typed["only"] == "unanswered",
+        "checks": facts.typed["checks"] == "too",
         "rows": [_row(row, facts) for row in rows],
         "wrong": bool(facts.errors),
-        "nothing": facts.found is None and not facts.errors,
+        "nothing": not facts.errors
+        and (facts.found is None or not (rows or looked or narrowed or facts.typed["beyond"])),
         "narrowed": narrowed,
         "looked": dated(looked.isoformat(), facts.now, seconds=True) if looked else None,
         "further": _further(facts, looked) if looked else "",
@@ -103,7 +106,9 @@ def _heading(facts: LogFacts, narrowed: bool) -> str:
         return f"Nothing of {facts.model} is logged yet."
     rows = facts.found.rows
     if not rows:
-        return "Nothing fits." if narrowed or facts.typed["beyond"] else "Nothing is logged."
+        if narrowed or facts.typed["beyond"]:
+            return "Nothing fits."
+        return f"Nothing of {facts.model} is logged yet."
     without = sum(bool(_reason(row)) for row in rows)
     newest = "" if narrowed or facts.typed["beyond"] or len(rows) < PAGE else "The newest "
     answered = f", {without} of them without an answer" if without else ", all answered"
@@ -118,6 +123,7 @@ def _command(facts: LogFacts) -> str:
         if facts.typed[name].strip().replace("-", "").replace(":", "").isalnum()
     )
     rejected = " --rejected" if facts.typed["only"] == "unanswered" else ""
+    rejected += " --checks" if facts.typed["checks"] == "too" else ""
     return f"roadworthy logs {facts.model}{options}{rejected}"
 
 
@@ -136,6 +142,7 @@ def _row(row: Mapping[str, Any], facts: LogFacts) -> View:
         "request": row["request_id"],
         "place": row["row"],
         "caller": row["caller"] or "",
+        "check": row.get("role") == CHECK,
         "key": row["key"] or "",
         "plate": plate(facts.model, int(numbered), facts.deployments)
         if numbered.isdigit()
