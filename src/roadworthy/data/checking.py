@@ -16,7 +16,7 @@ from roadworthy.data.patches import load_array
 from roadworthy.data.pieces import PieceStore
 from roadworthy.data.snapshot import entry_of
 from roadworthy.data.stored import load_bytes
-from roadworthy.data.tables import load_manifest
+from roadworthy.data.tables import check_rows, load_manifest
 from roadworthy.errors import Erased, RoadworthyError, StorageError
 from roadworthy.storage.queries import datasets as asked
 from roadworthy.storage.queries import packs
@@ -163,8 +163,11 @@ class Checker:
             return
         manifest = load_manifest(self._store, entry)
         schema = manifest.arrow()
+        rows = 0
         for run in paged.records(self._store.get, manifest.runs):
             self._check_run(run, schema)
+            rows += run.weight
+        check_rows(entry, manifest, rows)
 
     def _check_run(self, run: paged.Record, schema: pa.Schema) -> None:
         digests = [run.payload[at : at + 32] for at in range(0, len(run.payload), 32)]

@@ -134,13 +134,13 @@ def leaf_pages(get: Get, root: bytes) -> Iterator[Record]:
 
 
 def records(get: Get, root: bytes, start: bytes = b"") -> Iterator[Record]:
-    """The records in order; by key, from the first that is not before ``start``."""
+    """The records in order; of a list sorted by key, from the first not before ``start``."""
     level, rows = load_page(get, root)
     if level == 0:
         yield from (row for row in rows if row.key >= start)
         return
     for number, row in enumerate(rows):
-        if number + 1 < len(rows) and rows[number + 1].key <= start:
+        if start and number + 1 < len(rows) and rows[number + 1].key <= start:
             continue
         yield from records(get, row.payload, start)
 

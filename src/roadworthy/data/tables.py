@@ -84,6 +84,15 @@ def load_manifest(store: Pieces, entry: Entry) -> Manifest:
     return manifest
 
 
+def check_rows(entry: Entry, manifest: Manifest, rows: int) -> None:
+    """Raises Damaged where the runs have not the rows that the table is to have."""
+    if rows != manifest.rows:
+        raise Damaged(
+            f"{entry.path} is to have {manifest.rows} rows and has {rows}",
+            cure="commit the table anew; the commits before have the rows that they had",
+        )
+
+
 class TableWriter:
     """Writes one table: cuts rows into runs, keeps the columns that are new."""
 
@@ -259,6 +268,7 @@ def append_rows(
             cure="give the rows the table's columns, or put a new table in its place",
         )
     kept = list(paged.records(writer.get, manifest.runs))
+    check_rows(before, manifest, _rows(kept))
     small = fresh.cut_rows // 4
     tail: list[paged.Record] = []
     # A short run at the end is cut again with what comes: a row is moved so a few times at most.
@@ -302,6 +312,7 @@ class TableReader:
         self.manifest = load_manifest(store, entry)
         self.schema = self.manifest.arrow()
         self._store = store
+        check_rows(entry, self.manifest, paged.weight(store.get, self.manifest.runs))
 
     def batches(
         self, columns: Sequence[str] | None = None, start: int = 0, stop: int | None = None

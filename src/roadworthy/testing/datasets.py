@@ -77,6 +77,14 @@ class DatasetContract:
             datasets.commit("trips", [Append("t", wrong)], message="wrong")
         assert len(datasets.log("trips")) == 3
 
+    def test_rows_are_appended_to_a_table_of_many_pages(self, datasets: Datasets) -> None:
+        wide = pa.table({f"c{n}": pa.array(range(8000), pa.int16()) for n in range(120)})
+        datasets.create("wide")
+        datasets.commit("wide", [Append("t", wide)], message="first")
+        datasets.commit("wide", [Append("t", wide.slice(0, 900))], message="second")
+        found = datasets.read("wide").to_arrow()
+        assert found.equals(pa.concat_tables([wide, wide.slice(0, 900)]))
+
     def test_every_name_of_a_commit(self, datasets: Datasets) -> None:
         datasets.create("notes")
         made = [

@@ -88,3 +88,11 @@ def test_records_are_found_by_weight(rows: list[tuple[int, bytes]], data: st.Dat
             expected.append((before, record))
         before += record.weight
     assert list(paged.records_by_weight(pages.__getitem__, root, skip)) == expected
+
+
+def test_a_list_without_keys_is_whole_over_many_pages() -> None:
+    pages = Pages()
+    rows = [paged.Record(b"", number, str(number).encode()) for number in range(300)]
+    root = paged.build(pages.put, rows, by_key=False, average=4)
+    assert paged.load_page(pages.__getitem__, root)[0] > 0
+    assert list(paged.records(pages.__getitem__, root)) == rows
