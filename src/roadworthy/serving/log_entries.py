@@ -7,8 +7,10 @@ import hashlib
 import itertools
 import json
 import zlib
+from array import array
 from collections.abc import Callable
 from functools import partial
+from operator import eq
 from typing import Any, NamedTuple
 
 from roadworthy.core.signature import Signature
@@ -150,44 +152,50 @@ def to_table(entries: list[Entry], redaction: Redaction | None = None) -> Any:
     ``rejected``, ``line``, ``error``, ``warnings``, ``batch``, ``weight``, the stages' times
     (``decode_us``, ``validate_us``, ``queue_us``, ``batch_us``, ``worker_us``, ``flow_us``,
     ``encode_us``, ``total_us``), then ``input:<column>`` and ``output:<name>``. A request that
-    was refused is one row with null inputs.
+    was refused is one row with null inputs. Texts that are said of whole requests are dictionaries.
     """
     import pyarrow as pa
 
     redaction = redaction or Redaction(LogOptions(directory=""))
-    rows = [entry for entry in entries if not entry.large]
-    tables = [_table([entry], redaction) for entry in entries if entry.large]
-    if rows:
-        tables.append(_table(rows, redaction))
+    tables = [_table([entry], redaction) for entry in entries if entry.chunk is not None]
+    others = [entry for entry in entries if entry.chunk is None]
+    if others:
+        tables.append(_table(sorted(others, key=lambda entry: not entry.large), redaction))
     return tables[0] if len(tables) == 1 else pa.concat_tables(tables)
 
 
 def _table(entries: list[Entry], redaction: Redaction) -> Any:
-    """The rows of entries whose values are lists, or of one that is large."""
+    """The rows of one chunk of a stream, or of any entries else, those that are large first."""
     import pyarrow as pa
 
     signature = entries[0].signature
     model = entries[0].release.partition("@")[0]
     chunk = entries[0].chunk
+    large = [entry for entry in entries if entry.large]
+    small = entries[len(large) :]
     arrays = _facts(entries)
     for column in signature.columns:
         name = f"input:{column.name}"
         wire = wire_of(column)
-        if chunk is not None and not redaction.concerns(model, column.name):
+        if redaction.concerns(model, column.name):
+            values = _inputs(entries, column.name)
+            arrays[name] = arrow_array(*redaction.apply(model, column.name, wire, values))
+        elif chunk is not None:
             arrays[name] = chunk.inputs[column.name]
-            continue
-        if entries[0].large and chunk is None and not redaction.concerns(model, column.name):
-            arrays[name] = arrow_array(*(entries[0].columns or {})[column.name])
-            continue
-        values = _inputs(entries, column.name)
-        arrays[name] = arrow_array(*redaction.apply(model, column.name, wire, values))
+        else:
+            parts = [arrow_array(*(entry.columns or {})[column.name]) for entry in large]
+            if small:
+                parts.append(arrow_array(wire, _inputs(small, column.name)))
+            arrays[name] = pa.chunked_array(parts)
     for output in signature.outputs:
         for column, (_, name) in zip(output.columns, wire_names(output), strict=True):
             wire = column.type if column.type in ("bool", "int", "float") else "text"
             if chunk is not None and not redaction.concerns(model, name):
                 arrays[f"output:{name}"] = chunk.answers.column(name)
                 continue
-            values = [None if v != v else v for v in _outputs(entries, name)]
+            values = _outputs(entries, name)
+            if not all(map(eq, values, values)):
+                values = [None if v != v else v for v in values]
             arrays[f"output:{name}"] = arrow_array(*redaction.apply(model, name, wire, values))
     return pa.Table.from_arrays(list(arrays.values()), list(arrays))
 
@@ -202,11 +210,16 @@ def _facts(entries: list[Entry]) -> dict[str, Any]:
     counts = [max(entry.n, 1) for entry in entries]
     places = None
     if max(counts) > 1:
-        places = arrow_array("int", [at for at, n in enumerate(counts) for _ in range(n)])
+        rows = array("q")
+        for at, n in enumerate(counts):
+            rows.extend(array("q", [at]) * n)
+        places = arrow_array("int", rows)
 
     def each(wire: str, read: Callable[[Entry], Any]) -> Any:
-        array = arrow_array(wire, [read(entry) for entry in entries])
-        return array if places is None else array.take(places)
+        found = arrow_array(wire, [read(entry) for entry in entries])
+        if wire == "text":
+            found = found.dictionary_encode()
+        return found if places is None else found.take(places)
 
     own = _reasons(entries, sum(counts))
     facts: dict[str, Any] = {
@@ -317,11 +330,11 @@ def _plain(value: Any) -> Any:
     return value // MICROSECOND if isinstance(value, datetime.timedelta) else value
 
 
-def _row_numbers(entries: list[Entry], counts: list[int]) -> list[int]:
-    found: list[int] = []
+def _row_numbers(entries: list[Entry], counts: list[int]) -> array[int]:
+    found = array("q")
     for entry, count in zip(entries, counts, strict=True):
         first = entry.chunk.first if entry.chunk is not None else 0
-        found += range(first, first + count)
+        found.extend(range(first, first + count))
     return found
 
 
