@@ -8,7 +8,8 @@ be read each time.
 
 Types and their buffers, after an optional validity bitmap (bit set: not null):
 ``bool`` bitmap · ``int`` int64 · ``float`` float64 · ``datetime`` and ``timedelta`` int64
-microseconds · ``text`` and ``json`` int32 offsets, UTF-8 data.
+microseconds · ``text`` and ``json`` int32 offsets, UTF-8 data · ``text`` whose description has
+levels: for each row the place of its level, a byte.
 """
 
 from __future__ import annotations
@@ -30,12 +31,18 @@ MAX_FRAME = 256 * 1024 * 1024
 MAX_ROWS = 10_000_000
 FIXED = {"int": "q", "float": "d", "datetime": "q", "timedelta": "q"}
 TEXTS = ("text", "json")
+MOST_LEVELS = 256
 
 _to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 _ZEROS = b"\0" * 8
 
 Buffer = Union[bytes, bytearray, memoryview]
+Codes = Mapping[Optional[str], int]
+"""The texts that a column may have, null among them or not, numbered from 0 in their order."""
+Levels = tuple[Optional[str], ...]
+Spec = tuple[str, str, bool, Levels]
+"""A column's name, its type, whether there are nulls, and the levels that it is coded by."""
 
 
 class FrameError(Exception):
@@ -43,23 +50,34 @@ class FrameError(Exception):
 
 
 class Column:
-    """One column of a frame: a type, a number of rows and views of its buffers."""
+    """One column of a frame: a type, a number of rows and views of its buffers.
 
-    __slots__ = ("buffers", "n", "type", "validity")
+    Where there are ``levels``, its only buffer has their codes.
+    """
+
+    __slots__ = ("buffers", "levels", "n", "type", "validity")
 
     def __init__(
-        self, type: str, n: int, validity: Optional[memoryview], buffers: list[memoryview]
+        self,
+        type: str,
+        n: int,
+        validity: Optional[memoryview],
+        buffers: list[memoryview],
+        levels: Levels = (),
     ) -> None:
         self.type = type
         self.n = n
         self.validity = validity
         self.buffers = buffers
+        self.levels = levels
 
     def values(self) -> list[Any]:
         """The values as Python objects, None where null. Times stay microseconds.
 
         Raises FrameError where text is not UTF-8.
         """
+        if self.levels:
+            return list(map(self.levels.__getitem__, self.buffers[0]))
         if self.type == "bool":
             found: list[Any] = _unpack(self.buffers[0], self.n)
         elif self.type in FIXED:
@@ -86,14 +104,20 @@ class Column:
 
 
 class Packed:
-    """``n`` values in Arrow's layout already: a validity bitmap, or None, and the buffers."""
+    """``n`` values in Arrow's layout already: a validity bitmap, or None, and the buffers.
 
-    __slots__ = ("buffers", "n", "validity")
+    Or texts by their ``levels``: then the only buffer has a byte for each value.
+    """
 
-    def __init__(self, n: int, validity: Optional[Buffer], buffers: list[Buffer]) -> None:
+    __slots__ = ("buffers", "levels", "n", "validity")
+
+    def __init__(
+        self, n: int, validity: Optional[Buffer], buffers: list[Buffer], levels: Levels = ()
+    ) -> None:
         self.n = n
         self.validity = validity
         self.buffers = buffers
+        self.levels = levels
 
     def __len__(self) -> int:
         return self.n
@@ -101,7 +125,8 @@ class Packed:
     def values(self, type: str) -> list[Any]:
         """The values as Python objects, as `Column.values` gives them."""
         validity = None if self.validity is None else memoryview(self.validity)
-        return Column(type, self.n, validity, [memoryview(part) for part in self.buffers]).values()
+        buffers = [memoryview(part) for part in self.buffers]
+        return Column(type, self.n, validity, buffers, self.levels).values()
 
 
 class Frame:
@@ -133,7 +158,7 @@ def encode(
     `Packed`.
     Raises FrameError where a value does not fit its type, or the whole exceeds ``limit``.
     """
-    specs: list[tuple[str, str, bool]] = []
+    specs: list[Spec] = []
     parts: list[Buffer] = []
     for name, (type_, values) in (columns or {}).items():
         if len(values) != n:
@@ -142,7 +167,8 @@ def encode(
             validity, buffers = encode_column(type_, values)
         except (TypeError, ValueError, OverflowError, struct.error) as error:
             raise FrameError(f"column {name!r} does not hold {type_}: {error}") from None
-        specs.append((name, type_, validity is not None))
+        levels = values.levels if isinstance(values, Packed) else ()
+        specs.append((name, type_, validity is not None, levels))
         if validity is not None:
             buffers.insert(0, validity)
         for part in buffers:
@@ -159,9 +185,22 @@ def encode(
     return b"".join([prefix, header, described, *parts])
 
 
-def pack(type_: str, values: Any) -> Packed:
-    """A column's values in the layout of a frame. Raises what `encode_column` raises."""
+def pack(type_: str, values: Any, codes: Optional[Codes] = None) -> Packed:
+    """A column's values in the layout of a frame: by ``codes`` where all values have one.
+
+    Raises what `encode_column` raises.
+    """
+    if codes is not None:
+        try:
+            return Packed(len(values), None, [bytes(map(codes.__getitem__, values))], tuple(codes))
+        except KeyError:
+            pass
     return Packed(len(values), *encode_column(type_, values))
+
+
+def plain(type_: str, values: Any) -> Any:
+    """The same values where they are by levels written out, else as they are."""
+    return values.values(type_) if isinstance(values, Packed) and values.levels else values
 
 
 def decode(body: Buffer, header_length: int, described_length: int) -> Frame:
@@ -182,8 +221,8 @@ def decode(body: Buffer, header_length: int, described_length: int) -> Frame:
     if not (isinstance(meta, dict) and 0 <= n <= MAX_ROWS):
         raise FrameError("the header's meta or number of rows can't be read")
     columns: dict[str, Column] = {}
-    for name, type_, nulls in _specs(bytes(view[header_length:at])):
-        columns[name], at = _decode_column(name, type_, nulls, n, view, at)
+    for spec in _specs(bytes(view[header_length:at])):
+        columns[spec[0]], at = _decode_column(spec, n, view, at)
     if at != len(view):
         raise FrameError(f"{len(view) - at} bytes follow the last column")
     return Frame(kind, id_, n, columns, meta)
@@ -226,13 +265,13 @@ def _check_prefix(data: Buffer, limit: int) -> tuple[int, int, int]:
 
 
 @lru_cache(maxsize=256)
-def _describe(specs: tuple[tuple[str, str, bool], ...]) -> bytes:
-    return _padded(_to_json(specs)) if specs else b""
+def _describe(specs: tuple[Spec, ...]) -> bytes:
+    return _padded(_to_json([spec if spec[3] else spec[:3] for spec in specs])) if specs else b""
 
 
 @lru_cache(maxsize=256)
-def _specs(described: bytes) -> list[tuple[str, str, bool]]:
-    """Name, type and whether there are nulls, of each column. Raises FrameError."""
+def _specs(described: bytes) -> list[Spec]:
+    """What is said of each column. Raises FrameError."""
     try:
         found = json.loads(described) if described else []
     except (ValueError, RecursionError) as error:
@@ -241,15 +280,23 @@ def _specs(described: bytes) -> list[tuple[str, str, bool]]:
         raise FrameError("the description of the columns can't be read")
     specs = []
     for spec in found:
-        if not (isinstance(spec, list) and len(spec) == 3):
+        if not (isinstance(spec, list) and len(spec) in (3, 4)):
             raise FrameError("the description of a column can't be read")
-        name, type_, nulls = spec
+        name, type_, nulls = spec[:3]
         if not (isinstance(name, str) and isinstance(type_, str) and isinstance(nulls, bool)):
             raise FrameError("the description of a column can't be read")
         if type_ not in FIXED and type_ not in TEXTS and type_ != "bool":
             raise FrameError(f"column {name!r} has the type {type_!r}, which is not known")
-        specs.append((name, type_, nulls))
+        specs.append((name, type_, nulls, _levels(name, *spec[3:]) if type_ == "text" else ()))
     return specs
+
+
+def _levels(name: str, levels: Any = ()) -> Levels:
+    if not isinstance(levels, (list, tuple)) or len(levels) > MOST_LEVELS:
+        raise FrameError(f"column {name!r} has levels that can't be read")
+    if not all(level is None or isinstance(level, str) for level in levels):
+        raise FrameError(f"column {name!r} has levels that are no texts")
+    return tuple(levels)
 
 
 def _padded(text: str) -> bytes:
@@ -275,8 +322,11 @@ def encode_column(type_: str, values: Any) -> tuple[Optional[Buffer], list[Buffe
             if ready is not None:
                 return None, [ready]
             values = list(values)
-        if None not in values:
+        try:
             return None, [_little(array(code, values))]
+        except TypeError:
+            if None not in values:
+                raise
         filled = array(code, [0 if value is None else value for value in values])
         return _validity(values), [_little(filled)]
     if type_ not in TEXTS and type_ != "bool":
@@ -334,9 +384,8 @@ def _unpack(bitmap: Buffer, n: int) -> list[bool]:
     return [digit == "1" for digit in digits[: -n - 1 : -1]]
 
 
-def _decode_column(
-    name: str, type_: str, nulls: bool, n: int, view: memoryview, at: int
-) -> tuple[Column, int]:
+def _decode_column(spec: Spec, n: int, view: memoryview, at: int) -> tuple[Column, int]:
+    name, type_, nulls, levels = spec
     validity = None
     if nulls:
         validity, at = _take(name, view, at, (n + 7) // 8)
@@ -346,6 +395,11 @@ def _decode_column(
     if type_ == "bool":
         values, at = _take(name, view, at, (n + 7) // 8)
         return Column(type_, n, validity, [values]), at
+    if levels:
+        codes, at = _take(name, view, at, n)
+        if n and max(codes) >= len(levels):
+            raise FrameError(f"column {name!r} has codes of no level")
+        return Column(type_, n, None, [codes], levels), at
     offsets, at = _take(name, view, at, 4 * (n + 1))
     ends = offsets.cast("i").tolist()
     if ends[0] != 0 or ends[-1] < 0 or not all(map(le, ends, ends[1:])):

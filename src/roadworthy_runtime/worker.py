@@ -136,7 +136,12 @@ class Worker:
         if frame.kind == "predict":
             return self._predict(frame)
         if frame.kind == "hello":
-            meta = {"release": self.release, "pid": os.getpid(), "python": sys.version.split()[0]}
+            meta = {
+                "release": self.release,
+                "pid": os.getpid(),
+                "python": sys.version.split()[0],
+                "codes": True,
+            }
             return frames.encode("hello", frame.id, meta=meta)
         if frame.kind == "check":
             return frames.encode("checked", frame.id, meta={"problem": self.problem()})

@@ -18,6 +18,8 @@ from roadworthy.serving.link import Link
 from roadworthy.serving.options import Limits
 from roadworthy.serving.pace import Pace
 from roadworthy.serving.problems import Refused
+from roadworthy.serving.typed_rows import TypedRows
+from roadworthy.serving.validation import codes_of
 from roadworthy.serving.waiting import Job, Waiting
 from roadworthy_runtime import frames
 
@@ -50,6 +52,8 @@ class Pool:
         self.release = release
         self.flow = flow
         self.signature = signature
+        self.typed = TypedRows(signature)
+        self.codes = codes_of(signature)
         self.failed = ""
         self.failures: dict[str, int] = {}
         self.batch_seconds = 30.0
@@ -274,7 +278,10 @@ class Pool:
         self._next += 1
         batch = _Batch(self._next, jobs)
         try:
-            frame = frames.encode("predict", batch.id, batch.rows, _merge(jobs))
+            columns = _merge(jobs)
+            if not link.takes_codes:
+                columns = {name: (t, frames.plain(t, each)) for name, (t, each) in columns.items()}
+            frame = frames.encode("predict", batch.id, batch.rows, columns)
         except frames.FrameError as error:
             self._idle.append(link)
             for job in jobs:

@@ -73,7 +73,7 @@ async def infer(exchange: Exchange, body: bytes, limits: Limits) -> Reply:
     decoded = exchange.passed("decode", began)
     checked = check_rows(signature, sent, limits.findings)
     if checked.n >= PACKED_FROM and not checked.rejected:
-        checked = checked.packed()
+        checked = checked.packed(pool.codes)
     exchange.checked = checked
     exchange.passed("validate", decoded)
     deadline = time.monotonic() + seconds - (decoded - exchange.began)
@@ -93,7 +93,10 @@ def _read(exchange: Exchange, pool: Pool, body: bytes, limits: Limits) -> tuple[
         )
     if protocol == "plain":
         check_json_type(headers.content_type)
-        return None, codec_plain.read_plain(pool.signature, decode_json(body), limits.rows)
+        sent = pool.typed.read(body, limits.rows)
+        if sent is None:
+            sent = codec_plain.read_plain(pool.signature, decode_json(body), limits.rows)
+        return None, sent
     text, binary = codec_oip.split_body(body, headers.json_length)
     if not headers.json_length or media_type(headers.content_type)[0] != codec_oip.BINARY_TYPE:
         check_json_type(headers.content_type)

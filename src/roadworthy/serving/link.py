@@ -28,7 +28,8 @@ class Receiver(Protocol):
 class Link(asyncio.Protocol):
     """A connection to the worker ``id``. ``peer`` is the process at its other end, if known.
 
-    ``failures`` counts the batches in a row of which the worker answered no row.
+    ``failures`` counts the batches in a row of which the worker answered no row; ``takes_codes`` is
+    whether it reads texts by their codes, which workers of earlier versions don't.
     """
 
     def __init__(self, id: str) -> None:
@@ -38,6 +39,7 @@ class Link(asyncio.Protocol):
         self.closed = False
         self.killed = ""
         self.failures = 0
+        self.takes_codes = False
         self._transport: asyncio.Transport | None = None
         self._assembler = frames.Assembler()
         self._pidfd: int | None = None
@@ -77,6 +79,7 @@ class Link(asyncio.Protocol):
             self._hello = None
         if answer.kind != "hello":
             raise Unavailable(f"worker {self.id} answered with {answer.kind!r}")
+        self.takes_codes = bool(answer.meta.get("codes"))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

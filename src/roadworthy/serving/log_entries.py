@@ -9,7 +9,7 @@ import json
 import zlib
 from array import array
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from operator import eq
 from typing import Any, NamedTuple
 
@@ -186,7 +186,7 @@ def _table(entries: list[Entry], redaction: Redaction) -> Any:
             parts = [arrow_array(*(entry.columns or {})[column.name]) for entry in large]
             if small:
                 parts.append(arrow_array(wire, _inputs(small, column.name)))
-            arrays[name] = pa.chunked_array(parts)
+            arrays[name] = _together(parts)
     for output in signature.outputs:
         for column, (_, name) in zip(output.columns, wire_names(output), strict=True):
             wire = column.type if column.type in ("bool", "int", "float") else "text"
@@ -198,6 +198,18 @@ def _table(entries: list[Entry], redaction: Redaction) -> Any:
                 values = [None if v != v else v for v in values]
             arrays[f"output:{name}"] = arrow_array(*redaction.apply(model, name, wire, values))
     return pa.Table.from_arrays(list(arrays.values()), list(arrays))
+
+
+def _together(parts: list[Any]) -> Any:
+    """Arrays of one column's values, of which some may be dictionaries, as one column."""
+    import pyarrow as pa
+
+    if any(part.type != parts[0].type for part in parts):
+        parts = [
+            part.dictionary_decode() if pa.types.is_dictionary(part.type) else part
+            for part in parts
+        ]
+    return pa.chunked_array(parts)
 
 
 def _facts(entries: list[Entry]) -> dict[str, Any]:
@@ -291,10 +303,20 @@ def arrow_array(wire: str, values: Any) -> Any:
         "bool": pa.bool_(), "int": pa.int64(), "float": pa.float64(), "text": pa.string(),
         "json": pa.string(), "datetime": pa.timestamp("us"), "timedelta": pa.duration("us"),
     }  # fmt: skip
+    if isinstance(values, Packed) and values.levels:
+        if None in values.levels:
+            return arrow_array(wire, values.values(wire))
+        codes = pa.Array.from_buffers(pa.uint8(), values.n, [None, pa.py_buffer(values.buffers[0])])
+        return pa.DictionaryArray.from_arrays(codes, _levels(values.levels))
     validity, buffers = encode_column(wire, values)
     parts = [None if validity is None else pa.py_buffer(validity)]
     parts += [pa.py_buffer(buffer) for buffer in buffers]
     return pa.Array.from_buffers(types[wire], len(values), parts)
+
+
+@lru_cache(maxsize=256)
+def _levels(levels: tuple[str, ...]) -> Any:
+    return arrow_array("text", levels)
 
 
 def _by_row(entries: list[Entry], read: Callable[[Answered, int], Any]) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from roadworthy.core.names import nearest
@@ -35,13 +35,15 @@ class Sent(NamedTuple):
 
     ``single`` is whether one record was sent instead of a list; ``as_text`` whether all values
     are text because the format (CSV) knows nothing else; ``surplus`` are names in no signature.
+    Columns in ``typed`` were held to their types while they were read.
     """
 
     n: int
-    columns: dict[str, list[Any]]
+    columns: Mapping[str, Sequence[Any]]
     single: bool = False
     as_text: bool = False
     surplus: tuple[str, ...] = ()
+    typed: frozenset[str] = frozenset()
 
 
 class Checked(NamedTuple):
@@ -58,11 +60,14 @@ class Checked(NamedTuple):
     rejected: dict[int, str]
     warnings: list[tuple[int | None, str, str]]
 
-    def packed(self) -> Checked:
-        """The same with packed columns: laid out once for the worker and the log."""
+    def packed(self, codes: Mapping[str, frames.Codes]) -> Checked:
+        """The same with packed columns: laid out once for the worker and the log.
+
+        ``codes`` has the columns whose texts are to be found among few levels.
+        """
         return self._replace(
             columns={
-                name: (wire, frames.pack(wire, values))
+                name: (wire, frames.pack(wire, values, codes.get(name)))
                 for name, (wire, values) in self.columns.items()
             }
         )
@@ -93,11 +98,16 @@ def check_rows(signature: Signature, sent: Sent, most_findings: int = 50) -> Che
     saw is a warning or rejects its row, as the signature says.
     """
     findings = _Findings(most_findings)
-    columns: dict[str, tuple[str, list[Any]]] = {}
+    columns: dict[str, tuple[str, Sequence[Any]]] = {}
     rejected: dict[int, str] = {}
     warnings: list[tuple[int | None, str, str]] = []
     for column in signature.columns:
         raw = sent.columns.get(column.name)
+        if raw is not None and column.name in sent.typed:
+            columns[column.name] = (wire_of(column), raw)
+            if column.levels is not None:
+                _check_levels(signature, column, raw, rejected, warnings)
+            continue
         if column.nullable and signature.kind == "records":
             raw = _null_if_absent(raw, sent.n)
         if raw is None:
@@ -119,6 +129,18 @@ def check_rows(signature: Signature, sent: Sent, most_findings: int = 50) -> Che
             found=findings.count,
         )
     return Checked(sent.n, columns, rejected, warnings)
+
+
+def codes_of(signature: Signature) -> dict[str, frames.Codes]:
+    """The code of each level, null among them, by column of texts that has few levels."""
+    found: dict[str, frames.Codes] = {}
+    for column in signature.columns:
+        levels = dict.fromkeys(each for each in column.levels or () if isinstance(each, str))
+        if column.nullable:
+            levels[None] = None  # type: ignore[index]
+        if column.type == "text" and column.levels and len(levels) <= frames.MOST_LEVELS:
+            found[column.name] = {level: code for code, level in enumerate(levels)}
+    return found
 
 
 def misfits_of(
@@ -197,7 +219,7 @@ def abbreviate(value: Any) -> str:
     return "a list" if isinstance(value, list) else "an object"
 
 
-def _null_if_absent(raw: list[Any] | None, n: int) -> list[Any]:
+def _null_if_absent(raw: Sequence[Any] | None, n: int) -> list[Any]:
     """Records may lack a key where creation's records did."""
     if raw is None:
         return [None] * n
@@ -205,8 +227,8 @@ def _null_if_absent(raw: list[Any] | None, n: int) -> list[Any]:
 
 
 def _check_column(
-    column: Column, raw: list[Any], findings: _Findings, surplus: tuple[str, ...]
-) -> tuple[str, list[Any]]:
+    column: Column, raw: Sequence[Any], findings: _Findings, surplus: tuple[str, ...]
+) -> tuple[str, Sequence[Any]]:
     wire, convert, fast = _CHECKS[column.type]
     types = set(map(type, raw))
     if column.nullable:
@@ -234,7 +256,7 @@ def _check_column(
 def _check_levels(
     signature: Signature,
     column: Column,
-    raw: list[Any],
+    raw: Sequence[Any],
     rejected: dict[int, str],
     warnings: list[tuple[int | None, str, str]],
 ) -> None:
@@ -358,7 +380,7 @@ def _is_number(value: Any) -> bool:
         return False
 
 
-def _all_floats(types: set[type], raw: list[Any]) -> bool:
+def _all_floats(types: set[type], raw: Sequence[Any]) -> bool:
     if not types <= {float, int}:
         return False
     try:
@@ -367,14 +389,14 @@ def _all_floats(types: set[type], raw: list[Any]) -> bool:
         return False
 
 
-def _all_ints(types: set[type], raw: list[Any]) -> bool:
+def _all_ints(types: set[type], raw: Sequence[Any]) -> bool:
     if not types <= {int}:
         return False
     present = raw if None not in raw else list(filter(_present, raw))
     return not present or (min(present) >= -INT64 and max(present) < INT64)
 
 
-def _all_texts(types: set[type], raw: list[Any]) -> bool:
+def _all_texts(types: set[type], raw: Sequence[Any]) -> bool:
     if not types <= {str}:
         return False
     try:
@@ -384,7 +406,7 @@ def _all_texts(types: set[type], raw: list[Any]) -> bool:
     return True
 
 
-def _all_bools(types: set[type], raw: list[Any]) -> bool:
+def _all_bools(types: set[type], raw: Sequence[Any]) -> bool:
     return types <= {bool}
 
 
@@ -393,7 +415,7 @@ def _present(value: Any) -> bool:
 
 
 _Convert = Callable[[Column, Any], Any]
-_Fast = Callable[[set[type], list[Any]], bool]
+_Fast = Callable[[set[type], Sequence[Any]], bool]
 _CHECKS: dict[str, tuple[str, _Convert, _Fast | None]] = {
     "bool": ("bool", _to_bool, _all_bools),
     "int": ("int", _to_int, _all_ints),
