@@ -155,3 +155,36 @@ def test_a_newer_version_is_refused():
     whole = frames.PREFIX.pack(len(header), frames.MAGIC, len(header), 0) + header
     with pytest.raises(frames.FrameError, match="newer"):
         list(frames.Assembler().feed(whole))
+
+
+def test_texts_go_by_their_levels_and_come_back():
+    packed = frames.pack("text", ["b", None, "ü", "b"], {"ü": 0, "b": 1, None: 2})
+    data = frames.encode("predict", 1, 4, {"kind": ("text", packed), "n": ("int", [1, 2, 3, 4])})
+    columns = read(data).columns
+    assert columns["kind"].values() == ["b", None, "ü", "b"]
+    assert columns["n"].values() == [1, 2, 3, 4]
+    assert to_sequence(columns["kind"]) == ["b", None, "ü", "b"]
+
+
+@pytest.mark.parametrize(
+    ("levels", "reason"),
+    [
+        (["a", "b"], "codes of no level"),
+        (["a", 1], "levels that are no texts"),
+        ("abc", "levels that can't be read"),
+        (["a"] * 257, "levels that can't be read"),
+    ],
+)
+def test_levels_that_do_not_fit_are_a_clean_error(levels, reason):
+    packed = frames.Packed(1, None, [b"\2"], tuple("abc"))
+    data = frames.encode("predict", 1, 1, {"k": ("text", packed)})
+    before = b'[["k","text",false,["a","b","c"]]]'
+    after = json.dumps([["k", "text", False, levels]])
+    _, magic, header, described = frames.PREFIX.unpack(data[:16])
+    body = data[16:]
+    spec = body[header : header + described]
+    assert spec.strip() == before
+    fresh = after.encode() + b" " * (-len(after) % 8)
+    body = body[:header] + fresh + body[header + described :]
+    with pytest.raises(frames.FrameError, match=reason):
+        read(frames.PREFIX.pack(len(body), magic, header, len(fresh)) + body)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import threading
 import time
 from pathlib import Path
 
 import msgspec
+import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
 from roadworthy.core.signature import Signature
 from roadworthy.serving.answers import Answered
-from roadworthy.serving.log_entries import Entry, Redaction, to_table
+from roadworthy.serving.log_entries import Entry, Redaction, arrow_array, to_table
 from roadworthy.serving.log_retention import retain
 from roadworthy.serving.options import LogOptions
-from roadworthy.serving.prediction_log import PredictionLog
+from roadworthy.serving.prediction_log import PredictionLog, write_parquet
 from roadworthy.testing.flows import SIGNATURE
 from roadworthy_runtime.frames import pack
 
@@ -257,3 +259,30 @@ def test_columns_that_are_laid_out_already_make_the_same_rows():
         str(row["input:kind"]) for row in hidden[3:6]
     )
     assert {row["input:b"] for row in hidden} == {1, 2, 3, None}
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_texts_by_their_codes_are_logged_as_texts(tmp_path, others):
+    texts = ["é", "x", "é"]
+    values = {"a": ("float", [1.5, 2.5, 3.5]), "b": ("int", [1, 2, 3]), "kind": ("text", texts)}
+    coded = {
+        name: (wire, pack(wire, each, {"x": 0, "é": 1} if wire == "text" else None))
+        for name, (wire, each) in values.items()
+    }
+    with (tmp_path / "a.parquet").open("wb") as file:
+        entries = [entry(3, columns=coded), *[entry(1)] * others, entry(3, columns=coded)]
+        write_parquet(to_table(entries), file)
+    table = parquet.read_table(tmp_path / "a.parquet")
+    assert not any(pa.types.is_dictionary(field.type) for field in table.schema)
+    kinds = table["input:kind"].to_pylist()
+    assert [kind for kind in kinds if kind in texts] == texts * 2
+
+
+def test_durations_are_read_back_as_durations(tmp_path):
+    with (tmp_path / "a.parquet").open("wb") as file:
+        table = to_table([entry(2)])
+        waited = arrow_array("timedelta", [1, None])
+        write_parquet(table.append_column("input:waited", waited), file)
+    found = parquet.read_table(tmp_path / "a.parquet")
+    assert found["input:waited"].to_pylist() == [datetime.timedelta(microseconds=1), None]
+    assert found["release"].to_pylist() == table["release"].to_pylist()
