@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from roadworthy.core.dataset import Committed
 from roadworthy.data import Append, Datasets, PutFile, PutTable, Remove
+from roadworthy.data.ingestion.upserting import Upsert
 from roadworthy.errors import Conflict, NotFound, StorageError
 from roadworthy.storage.directory import DirectoryBlobs
 from roadworthy.storage.disk import Disk
@@ -99,6 +100,21 @@ class DatasetMachine(RuleBasedStateMachine):
         rows = pa.table({"n": pa.array(numbers, pa.int64()), "v": pa.array(fresh, pa.int64())})
         made = self.writers[writer].commit("d", [Append(path, rows)], message="append")
         self.made("main", made, {**self.state("main"), path: before + fresh})
+
+    @rule(writer=WRITERS, path=PATHS, seed=SEEDS, step=st.integers(1, 900))
+    def upsert(self, writer: int, path: str, seed: int, step: int) -> None:
+        before = self.state("main").get(path)
+        if not isinstance(before, list):
+            return
+        numbers = [*range(seed, len(before), step), *range(len(before), len(before) + seed)]
+        rows = pa.table({"n": pa.array(numbers, pa.int64()), "v": pa.array([-seed] * len(numbers))})
+        own = self.writers[writer]
+        change = Upsert(rows, ["n"]).change(own.read("d"), path)
+        after = [*before, *[0] * seed]
+        for number in numbers:
+            after[number] = -seed
+        made = own.commit("d", [change], message="upsert")
+        self.made("main", made, {**self.state("main"), path: after})
 
     @rule(writer=WRITERS, path=PATHS)
     def remove(self, writer: int, path: str) -> None:

@@ -5,8 +5,8 @@ checked by digest. Packs and commits are written to the blobs first; last, a bra
 transaction of the metadata. Nothing here knows models or releases, or speaks HTTP.
 """
 
-from roadworthy.data.changes import Append, Change, PutFile, PutTable, Remove
+from roadworthy.data.changes import Append, Change, PutFile, PutTable, Remove, Update
 from roadworthy.data.datasets import Datasets
 from roadworthy.data.snapshot import Snapshot
 
-__all__ = ["Append", "Change", "Datasets", "PutFile", "PutTable", "Remove", "Snapshot"]
+__all__ = ["Append", "Change", "Datasets", "PutFile", "PutTable", "Remove", "Snapshot", "Update"]

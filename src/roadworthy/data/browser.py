@@ -26,7 +26,8 @@ from roadworthy.data.comparing import RowChange, changed_columns, row_change
 from roadworthy.data.describing import croissant
 from roadworthy.data.ingestion import Sources
 from roadworthy.data.profiling import Profile, profile
-from roadworthy.data.tables import TableReader, fields_of
+from roadworthy.data.reading import TableReader
+from roadworthy.data.tables import fields_of
 from roadworthy.storage.queries import datasets as asked
 
 MOST_CELLS = 5_000_000

@@ -42,6 +42,22 @@ class Append:
 
 
 @dataclass(frozen=True)
+class Update:
+    """Rows in place of some of those of the table at a path, and rows that come after them.
+
+    ``places`` are the numbers of the rows that give way, ascending; ``rows`` (Arrow) those that
+    take their places, in the same order; ``content`` identifies the table that they are meant
+    for: a commit raises Conflict where another is there by then.
+    """
+
+    path: str
+    content: str
+    places: Any
+    rows: Any
+    added: Any
+
+
+@dataclass(frozen=True)
 class PutEntry:
     """A content that is in the store already, at a path: taken over from another commit."""
 
@@ -56,4 +72,4 @@ class Remove:
     below: bool = False
 
 
-Change = PutFile | PutTable | Append | PutEntry | Remove
+Change = PutFile | PutTable | Append | Update | PutEntry | Remove

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from roadworthy.core.values import Document
 from roadworthy.data.columns import is_bytes, one_array
 from roadworthy.data.cutting import row_hashes
+from roadworthy.data.reading import TableReader
 from roadworthy.data.snapshot import Snapshot
 from roadworthy.data.stored import digest_bytes
-from roadworthy.data.tables import TableReader
 
 _MOST_TEXTS = 10_000
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 from roadworthy.core.dataset import Commit, Committed, TreeChange
 from roadworthy.data.changes import Append, Change, PutEntry, Remove
 from roadworthy.data.reachable import ancestors
+from roadworthy.data.reading import TableReader
 from roadworthy.data.snapshot import Snapshot
-from roadworthy.data.tables import TableReader
 from roadworthy.errors import Conflict, UsageError
 from roadworthy.storage.queries import datasets as asked
 

@@ -14,14 +14,15 @@ from typing import BinaryIO
 from roadworthy.core.dataset import Entry, replaced
 from roadworthy.core.dataset_names import check_tree_path
 from roadworthy.data import paged
-from roadworthy.data.changes import Append, Change, PutEntry, PutFile, PutTable, Remove
+from roadworthy.data.changes import Append, Change, PutEntry, PutFile, PutTable, Remove, Update
 from roadworthy.data.files import store_file
 from roadworthy.data.pieces import PieceWriter
 from roadworthy.data.reachable import entry_pieces
 from roadworthy.data.snapshot import Snapshot, entry_record
 from roadworthy.data.sources import open_rows
 from roadworthy.data.tables import TableWriter, append_rows, load_manifest
-from roadworthy.errors import NotFound, StorageError, UsageError
+from roadworthy.data.updating import update_rows
+from roadworthy.errors import Conflict, NotFound, StorageError, UsageError
 
 Report = Callable[[str, int], None]
 """Told about progress: the path that is being stored, and how many bytes more of it are."""
@@ -101,6 +102,8 @@ def prepare(
             paths[path] = _put_file(writer, change, report)
         elif isinstance(change, PutTable):
             paths[path] = _put_table(writer, change, parent, report)
+        elif isinstance(change, Update):
+            paths[path] = _update(writer, change, parent)
         else:
             paths[path] = _append(writer, change, parent, report)
     return Prepared(paths, below)
@@ -155,6 +158,15 @@ def _put_table(
         table = TableWriter(writer, reader.schema, tuple(change.key), previous)
         runs = table.write(reader, lambda size: report(change.path, size))
     return table.finish(change.path, runs)
+
+
+def _update(writer: PieceWriter, change: Update, parent: Snapshot | None) -> Entry:
+    before = parent.find(change.path) if parent is not None else None
+    if before is None or before.content != change.content:
+        raise Conflict(
+            f"the table {change.path} was changed meanwhile", cure="update the rows there now"
+        )
+    return update_rows(writer, before, change)
 
 
 def _append(

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from roadworthy.core.values import Document
 from roadworthy.data.columns import one_array
 from roadworthy.data.comparing import is_text
-from roadworthy.data.tables import TableReader
+from roadworthy.data.reading import TableReader
 
 MOST_CELLS = 2_000_000
 """How many values of a version are looked at, all columns together."""

@@ -14,7 +14,7 @@ from roadworthy.core.names import nearest
 from roadworthy.data import paged
 from roadworthy.data.files import StoredFile, file_parts
 from roadworthy.data.pieces import PieceStore
-from roadworthy.data.tables import TableReader
+from roadworthy.data.reading import TableReader
 from roadworthy.errors import Damaged, NotFound, UsageError
 
 _ENTRY = msgspec.msgpack.Decoder(Entry)

@@ -7,16 +7,18 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
+from typing import TypeVar
 
 import msgspec
 import pyarrow as pa
 
 from roadworthy.core.dataset import Entry, Field
 from roadworthy.data import paged
+from roadworthy.data.bounds import bounds_of
 from roadworthy.data.columns import column_digest, load_column, one_array, plain_type, store_column
 from roadworthy.data.cutting import Cut, blocks, choose_cut, cut_runs, fitting_bits
 from roadworthy.data.patches import Alignment, load_array, store_patch
-from roadworthy.data.pieces import Pieces, PieceStore, PieceWriter
+from roadworthy.data.pieces import Pieces, PieceWriter
 from roadworthy.data.stored import base_of
 from roadworthy.errors import Damaged, NewerFormat, UsageError
 
@@ -24,13 +26,15 @@ _AT_ONCE = 8
 _CURE = "roadworthy data fsck says what is damaged"
 _PAGE_BYTES = 32 << 10
 THREADS = max(1, os.cpu_count() or 1)
+T = TypeVar("T")
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a table is: its Arrow schema (serialised), how it is cut, its runs.
 
     ``runs`` is the root of the list of runs: the weight of a record is its number of rows, its
-    payload the digests of its columns, 32 bytes each. ``size`` is what it takes in memory.
+    payload the digests of its columns, 32 bytes each, its key what is known of the rows' keys
+    (``bounds_of``). ``size`` is what it takes in memory.
     """
 
     schema: bytes
@@ -132,8 +136,10 @@ class TableWriter:
         """Keeps rows; the records of their runs, in order."""
         runs: list[paged.Record] = []
         with ThreadPoolExecutor(THREADS) as pool:
-            for some in _grouped(self._runs(batches)):
-                runs += self._keep(some, pool)
+            for some in grouped(self._runs(batches)):
+                runs += self.keep(some, pool)
+                self.rows += sum(run.num_rows for run in some)
+                self.size += sum(run.nbytes for run in some)
                 if on_bytes is not None:
                     on_bytes(sum(run.nbytes for run in some))
         return runs
@@ -195,7 +201,10 @@ class TableWriter:
         arrays = [one_array(table.column(field.name), field.type) for field in self.schema]
         return pa.Table.from_arrays(arrays, schema=self.schema)
 
-    def _keep(self, runs: list[pa.Table], pool: ThreadPoolExecutor) -> list[paged.Record]:
+    def keep(
+        self, runs: list[pa.Table], pool: ThreadPoolExecutor, old: Sequence[paged.Record] = ()
+    ) -> list[paged.Record]:
+        """Keeps runs, as patches of the old ones where these are known; their records."""
         arrays = [
             [
                 one_array(column, field.type)
@@ -206,23 +215,30 @@ class TableWriter:
         digests = list(pool.map(lambda each: [column_digest(array) for array in each], arrays))
         missing = self._writer.missing(each for run in digests for each in run)
         todo: dict[bytes, tuple[pa.Array, bytes | None]] = {}
-        for names, columns in zip(digests, arrays, strict=True):
-            before = self._old.old_digests(names, len(columns[0])) if self._old else ()
-            for digest, array, old in itertools.zip_longest(names, columns, before):
+        for number, (names, columns) in enumerate(zip(digests, arrays, strict=True)):
+            before: Sequence[bytes | None] = ()
+            if old:
+                before = [old[number].payload[32 * at : 32 * at + 32] for at in range(len(names))]
+            elif self._old:
+                before = self._old.old_digests(names, len(columns[0]))
+            for digest, array, was in itertools.zip_longest(names, columns, before):
                 if digest in missing:
-                    todo[digest] = (array, old)
-        bases = self._bases([old for _, old in todo.values() if old is not None])
-        work = [(array, bases.get(old) if old else None) for array, old in todo.values()]
+                    todo[digest] = (array, was)
+        bases = self._bases([was for _, was in todo.values() if was is not None])
+        work = [(array, bases.get(was) if was else None) for array, was in todo.values()]
         for digest, (stored, base) in zip(todo, pool.map(_store, work), strict=True):
             if base is not None:
                 self._writer.relied.add(base)
             self._writer.put(digest, stored)
-        self.rows += sum(run.num_rows for run in runs)
-        self.size += sum(run.nbytes for run in runs)
         return [
-            paged.Record(b"", run.num_rows, b"".join(names))
-            for run, names in zip(runs, digests, strict=True)
+            paged.Record(self._bounds(columns), len(columns[0]), b"".join(names))
+            for columns, names in zip(arrays, digests, strict=True)
         ]
+
+    def _bounds(self, columns: Sequence[pa.Array]) -> bytes:
+        if not self.key:
+            return b""
+        return bounds_of(self.key[0], columns[self.schema.names.index(self.key[0])])
 
     def _bases(self, digests: Sequence[bytes]) -> dict[bytes, tuple[bytes, bytes]]:
         """For old pieces the whole ones to patch: their digests and stored bytes."""
@@ -245,14 +261,10 @@ def _store(work: tuple[pa.Array, tuple[bytes, bytes] | None]) -> tuple[bytes, by
     return store_column(array), None
 
 
-def _grouped(runs: Iterable[pa.Table]) -> Iterator[list[pa.Table]]:
-    some: list[pa.Table] = []
-    for run in runs:
-        some.append(run)
-        if len(some) == _AT_ONCE:
-            yield some
-            some = []
-    if some:
+def grouped(all_of_them: Iterable[T]) -> Iterator[list[T]]:
+    """Runs, or what stands for them, as many together as are worked on at once."""
+    left = iter(all_of_them)
+    while some := list(itertools.islice(left, _AT_ONCE)):
         yield some
 
 
@@ -269,22 +281,29 @@ def append_rows(
         )
     kept = list(paged.records(writer.get, manifest.runs))
     check_rows(before, manifest, _rows(kept))
+    together = joined(writer, kept, fresh, runs)
+    fresh.rows += manifest.rows
+    fresh.size += manifest.size
+    return fresh.finish(path, together)
+
+
+def joined(
+    writer: PieceWriter, kept: list[paged.Record], fresh: TableWriter, runs: list[paged.Record]
+) -> list[paged.Record]:
+    """The runs of a table and those that come after them, which ``fresh`` wrote."""
     small = fresh.cut_rows // 4
     tail: list[paged.Record] = []
     # A short run at the end is cut again with what comes: a row is moved so a few times at most.
     while kept and kept[-1].weight <= small and kept[-1].weight <= 4 * (fresh.rows + _rows(tail)):
         tail.insert(0, kept.pop())
-    if tail and runs and runs[0].weight <= small:
-        again, runs = [*tail, runs[0]], runs[1:]
-        batches = list(load_runs(writer, again, fresh.schema, range(len(old))))
-        rows, size = fresh.rows, fresh.size
-        runs = [*fresh.write(batches), *runs]
-        fresh.rows, fresh.size = rows, size
-    else:
-        kept += tail
-    fresh.rows += manifest.rows
-    fresh.size += manifest.size
-    return fresh.finish(path, [*kept, *runs])
+    if not tail or not runs or runs[0].weight > small:
+        return [*kept, *tail, *runs]
+    again = [*tail, runs[0]]
+    batches = list(load_runs(writer, again, fresh.schema, range(len(fresh.schema.names))))
+    rows, size = fresh.rows, fresh.size
+    between = fresh.write(batches)
+    fresh.rows, fresh.size = rows, size
+    return [*kept, *between, *runs[1:]]
 
 
 def _rows(runs: Iterable[paged.Record]) -> int:
@@ -302,85 +321,6 @@ def _difference(old: pa.Schema, new: pa.Schema) -> str:
         if name in after and after[name] != before[name]
     ]
     return "; ".join(said[:5]) or "in another order, or with other nullability"
-
-
-class TableReader:
-    """Reads a table of a commit by column and by run of rows."""
-
-    def __init__(self, store: PieceStore, entry: Entry) -> None:
-        self.entry = entry
-        self.manifest = load_manifest(store, entry)
-        self.schema = self.manifest.arrow()
-        self._store = store
-        check_rows(entry, self.manifest, paged.weight(store.get, self.manifest.runs))
-
-    def batches(
-        self, columns: Sequence[str] | None = None, start: int = 0, stop: int | None = None
-    ) -> Iterator[pa.RecordBatch]:
-        """The rows from ``start`` to before ``stop``, a run at a time, some columns or all.
-
-        Raises UsageError for a column that is not there, Damaged, Erased, StorageError.
-        """
-        end = self.manifest.rows if stop is None else min(stop, self.manifest.rows)
-        numbers = self._numbers(columns)
-        if not numbers:
-            raise UsageError("no column was asked for", cure="name one, or leave them out for all")
-        schema = self.schema_of(columns)
-        group: list[tuple[int, paged.Record]] = []
-        with ThreadPoolExecutor(THREADS) as pool:
-            for each in paged.records_by_weight(self._store.get, self.manifest.runs, start):
-                if each[0] >= end:
-                    break
-                group.append(each)
-                if len(group) == _AT_ONCE:
-                    yield from self._load(group, numbers, schema, start, end, pool)
-                    group = []
-            if group:
-                yield from self._load(group, numbers, schema, start, end, pool)
-
-    def runs(self) -> list[paged.Record]:
-        """The records of the table's runs, in order."""
-        return list(paged.records(self._store.get, self.manifest.runs))
-
-    def read(self, start: int, stop: int) -> pa.Table:
-        """Some rows, in memory."""
-        return pa.Table.from_batches(self.batches(start=start, stop=stop), self.schema)
-
-    def some_runs(self, runs: Sequence[paged.Record], columns: Sequence[str]) -> pa.Table:
-        """Some columns of some runs, in memory."""
-        schema = self.schema_of(columns)
-        batches = load_runs(self._store, runs, schema, self._numbers(columns))
-        return pa.Table.from_batches(batches, schema)
-
-    def schema_of(self, columns: Sequence[str] | None) -> pa.Schema:
-        """The schema of some columns. Raises UsageError for one that is not there."""
-        return pa.schema([self.schema.field(number) for number in self._numbers(columns)])
-
-    def _numbers(self, columns: Sequence[str] | None) -> list[int]:
-        if columns is None:
-            return list(range(len(self.schema.names)))
-        for name in columns:
-            if name not in self.schema.names:
-                raise UsageError(
-                    f"{self.entry.path} has no column {name!r}",
-                    cure="it has " + ", ".join(self.schema.names[:20]),
-                )
-        return [self.schema.names.index(name) for name in columns]
-
-    def _load(
-        self,
-        group: list[tuple[int, paged.Record]],
-        numbers: list[int],
-        schema: pa.Schema,
-        start: int,
-        end: int,
-        pool: ThreadPoolExecutor,
-    ) -> Iterator[pa.RecordBatch]:
-        runs = [record for _, record in group]
-        batches = load_runs(self._store, runs, schema, numbers, pool)
-        for (before, record), batch in zip(group, batches, strict=True):
-            low, high = max(start - before, 0), min(end - before, record.weight)
-            yield batch.slice(low, high - low)
 
 
 def load_runs(

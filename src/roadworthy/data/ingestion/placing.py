@@ -26,10 +26,10 @@ ROWS = "rows"
 
 @dataclass(frozen=True)
 class Placed:
-    """The changes of a commit; how many rows took others' places, once it is prepared."""
+    """The changes of a commit; how many rows take others' places."""
 
     changes: list[Change]
-    replaced: Callable[[], int]
+    replaced: int = 0
 
 
 def changes_of(source: Source, schema: pa.Schema, lots: Lots, there: Snapshot | None) -> Placed:
@@ -39,28 +39,24 @@ def changes_of(source: Source, schema: pa.Schema, lots: Lots, there: Snapshot | 
     """
     spooled = [lot for _, lot in lots]
     if source.manner == "files":
-        return Placed(_own_tables(source, schema, lots), _none)
+        return Placed(_own_tables(source, schema, lots))
     _check_schema(source, schema, there)
     whole = not (there and there.find(source.path))
     if source.manner == "replace" and spooled:
         reader = reader_of(schema, spooled[-1:], Spooled.batches)
-        return Placed([PutTable(source.path, reader, source.key)], _none)
+        return Placed([PutTable(source.path, reader, source.key)])
     reader = reader_of(schema, spooled, Spooled.batches)
     if not sum(lot.rows for lot in spooled):
-        return Placed([], _none)
+        return Placed([])
     if source.manner == "upsert":
         upsert = Upsert(reader.read_all(), source.key, source.newest)
-        change = upsert.change(there, source.path)
+        change: Change = upsert.change(there, source.path)
         if whole and isinstance(change, Append):
             change = PutTable(source.path, change.rows, source.key)
-        return Placed([change], lambda: upsert.replaced)
+        return Placed([change], upsert.replaced)
     if whole:
-        return Placed([PutTable(source.path, reader, source.key)], _none)
-    return Placed([Append(source.path, reader, source.key)], _none)
-
-
-def _none() -> int:
-    return 0
+        return Placed([PutTable(source.path, reader, source.key)])
+    return Placed([Append(source.path, reader, source.key)])
 
 
 def _own_tables(source: Source, schema: pa.Schema, lots: Lots) -> list[Change]:

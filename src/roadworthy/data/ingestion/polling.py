@@ -213,7 +213,7 @@ class Polling:
             def also(connection: Connection, made: Committed) -> None:
                 same = head and made.digest == head[0].digest and not beside
                 outcome = "stopped" if taken.stopped else "nothing" if same else "committed"
-                done = self._poll(taken, found, outcome, made.digest, placed.replaced())
+                done = self._poll(taken, found, outcome, made.digest, placed.replaced)
                 if asked.poll(connection, self._id) is None:
                     for make in beside:
                         make(connection)

@@ -10,7 +10,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from roadworthy.data.changes import Append, PutTable
+from roadworthy.data.bounds import Sought
+from roadworthy.data.changes import Append, Update
+from roadworthy.data.reading import TableReader
 from roadworthy.data.snapshot import Snapshot
 
 _NUMBER = "__number__"
@@ -20,8 +22,8 @@ class Upsert:
     """Brings rows into a table by key; ``replaced`` counts those that took another's place.
 
     Of rows with the same key the later one holds, or, with ``newest``, the one whose value
-    there is greater, in whichever order they come; null is the least. ``fresh`` is in memory,
-    the table is read a run of rows at a time.
+    there is greater, in whichever order they come; null is the least. ``fresh`` is in memory;
+    of the table only the keys are read, of the runs of rows that may have one of these.
     """
 
     def __init__(self, fresh: pa.Table, key: Sequence[str], newest: str = "") -> None:
@@ -31,35 +33,35 @@ class Upsert:
         self._index = _index(self._fresh, self._key)
         self.replaced = 0
 
-    def change(self, there: Snapshot | None, path: str) -> Append | PutTable:
+    def change(self, there: Snapshot | None, path: str) -> Append | Update:
         """The change of a commit: appended rows where no key is there yet."""
-        if there is None or there.find(path) is None or not self._touches(there, path):
+        entry = there.find(path) if there is not None else None
+        if there is None or entry is None:
             return Append(path, self._fresh, self._key)
-        table = there.table(path)
-        batches = self._batches(table.batches(None))
-        reader = pa.RecordBatchReader.from_batches(self._fresh.schema, batches)
-        return PutTable(path, reader, self._key)
+        table = there.table_of(entry)
+        met = np.zeros(self._fresh.num_rows, bool)
+        gone, chosen = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        for start, rows in self._candidates(table):
+            places = self._places(rows)
+            met[places[places >= 0]] = True
+            takes = (places >= 0) & self._newer(rows, places)
+            gone.append(start + np.flatnonzero(takes))
+            chosen.append(places[takes])
+        if not met.any():
+            return Append(path, self._fresh, self._key)
+        self.replaced = sum(map(len, gone))
+        rows = self._fresh.take(pa.array(np.concatenate(chosen)))
+        added = self._fresh.filter(pa.array(~met))
+        return Update(path, entry.content, np.concatenate(gone), rows, added)
 
-    def _touches(self, there: Snapshot, path: str) -> bool:
-        keys = there.batches(path, columns=self._key)
-        return any((self._places(pa.table(batch)) >= 0).any() for batch in keys)
-
-    def _batches(self, old: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        self.replaced = 0
-        fresh = self._fresh
-        met = np.zeros(fresh.num_rows, bool)
-        for batch in old:
-            before = pa.table(batch).cast(fresh.schema)
-            places = self._places(before)
-            here = places >= 0
-            met[places[here]] = True
-            takes = here & self._newer(before, places)
-            self.replaced += int(takes.sum())
-            order = np.arange(before.num_rows)
-            order[takes] = before.num_rows + places[takes]
-            both = pa.concat_tables([before, fresh])
-            yield from both.take(pa.array(order)).combine_chunks().to_batches()
-        yield from fresh.filter(pa.array(~met)).combine_chunks().to_batches()
+    def _candidates(self, table: TableReader) -> Iterator[tuple[int, pa.Table]]:
+        """The runs that may have one of the keys: where each begins, and the columns needed."""
+        columns = [*self._key, *([self._newest] if self._newest else [])]
+        schema = self._fresh.select(columns).schema
+        own = table.schema_of(self._key)
+        sought = Sought(self._fresh.select(self._key).cast(own), self._key)
+        for start, batch in table.runs_where(sought.may_be_in, columns):
+            yield start, pa.table(batch).cast(schema)
 
     def _places(self, rows: pa.Table) -> Any:
         """For each row which of the fresh ones has its key; -1 where none has."""
