@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -59,6 +59,23 @@ class Flow:
         return self.answer(take_rows(columns, rows), len(rows))
 
 
+class Coded:
+    """A column of texts by its levels and their codes, for a form that needs to see levels only."""
+
+    def __init__(self, column: frames.Column) -> None:
+        import numpy
+
+        self.levels = column.levels
+        self.codes = numpy.frombuffer(column.buffers[0], dtype=numpy.uint8)
+        self._column = column
+
+    def __len__(self) -> int:
+        return self._column.n
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._column.values())
+
+
 class Fast:
     """A fast form with its flow behind it. ``by_row``: how many rows are taken one by one."""
 
@@ -91,7 +108,11 @@ class Fast:
 
     def by_columns(self, columns: Columns, n: int) -> Encoded:
         """All rows together."""
-        sequences = {name: to_sequence(column) for name, column in columns.items()}
+        coded = getattr(self.form, "takes_codes", False)
+        sequences = {
+            name: Coded(column) if coded and column.levels else to_sequence(column)
+            for name, column in columns.items()
+        }
         values, left = self.form.by_column(sequences, n)
         return self._complete(values, columns, left, n)
 

@@ -16,6 +16,8 @@ from roadworthy.serving.payload import too_many_rows
 from roadworthy.serving.problems import Refused
 from roadworthy.serving.validation import ABSENT, Sent
 
+NUMBERS = ("bool", "int", "float")
+
 
 def read_plain(signature: Signature, body: Any, most_rows: int) -> Sent:
     """The rows of a decoded body. Raises Refused where it has neither form."""
@@ -79,20 +81,35 @@ def write_plain(
     signature: Signature, sent: Sent, answered: Answered, release: str, request_id: str
 ) -> tuple[int, bytes]:
     """Status and body. A row that failed has ``error``; all failed rows together are a 500."""
-    values = row_values(signature, answered)
-    answers: list[dict[str, Any]] = values
-    for row, (reason, line) in answered.rejected.items():
-        answers[row] = {"rejected": {"reason": reason, "line": line}}
-    for row, message in answered.failed.items():
-        answers[row] = {"error": {"code": "flow-failed", "reason": message}}
     body: dict[str, Any] = {"release": release, "request_id": request_id}
     if sent.single:
-        body["answer"] = answers[0]
+        body["answer"] = _answers(signature, answered)[0]
     else:
-        body["answers"] = answers
+        body["answers"] = _numbers(signature, answered) or _answers(signature, answered)
     body["warnings"] = [
         {"row": row, "column": column, "message": message}
         for row, column, message in answered.warnings
     ]
     failed = bool(answered.failed) and len(answered.failed) == answered.n
     return (500 if failed else 200), msgspec.json.encode(body)
+
+
+def _answers(signature: Signature, answered: Answered) -> list[dict[str, Any]]:
+    answers = row_values(signature, answered)
+    for row, (reason, line) in answered.rejected.items():
+        answers[row] = {"rejected": {"reason": reason, "line": line}}
+    for row, message in answered.failed.items():
+        answers[row] = {"error": {"code": "flow-failed", "reason": message}}
+    return answers
+
+
+def _numbers(signature: Signature, answered: Answered) -> msgspec.Raw | None:
+    """The answers in JSON where all are the numbers of one column, which have no commas in them."""
+    (output, *others) = signature.outputs
+    plain = not others and len(output.columns) == 1 and output.columns[0].type in NUMBERS
+    if not plain or not answered.n or answered.rejected or answered.failed:
+        return None
+    (values,) = answered.columns.values()
+    start = b'{"%s":' % msgspec.json.encode(output.name)[1:-1]
+    listed = msgspec.json.encode(values)[1:-1].replace(b",", b"}," + start)
+    return msgspec.Raw(b"[" + start + listed + b"}]")

@@ -186,8 +186,11 @@ def _is_array(node: Node) -> bool:
 # -- what the functions use ---------------------------------------------------------------------
 
 
-def _looked_up(table: dict[Any, Any], default: Any, values: list[Any]) -> list[Any]:
-    """What a table has for each value; quickest where it has them all."""
+def _looked_up(table: dict[Any, Any], default: Any, values: Any) -> Any:
+    """What a table has for each value; quickest where they come by levels, or it has them all."""
+    levels = getattr(values, "levels", ())
+    if levels and (default is not None or table.keys() >= set(levels)):
+        return _table([table.get(level, default) for level in levels])[values.codes]
     try:
         return list(map(table.__getitem__, values))
     except KeyError:
@@ -304,7 +307,7 @@ def _column(values: Any, n: int) -> Any:
 
     if isinstance(values, (numpy.ndarray, list)):
         return values
-    return [values] * n
+    return list(values) if hasattr(values, "codes") else [values] * n
 
 
 def _listed(values: Any) -> Any:

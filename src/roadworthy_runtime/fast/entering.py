@@ -127,10 +127,13 @@ class Entry:
             return values
         if kind == "time":
             return [self._moment(value) for value in _microseconds(values)]
-        if self.levels is not None and not self.levels.issuperset(values):
+        levels, codes = getattr(values, "levels", ()), getattr(values, "codes", None)
+        if self.levels is not None and not self.levels.issuperset(levels or values):
             left |= numpy.array([value not in self.levels for value in values])
         elif self.levels is None and not self.nullable and None in values:
             left |= numpy.array([value is None for value in values])
+        if kind == "code" and codes is not None:
+            return numpy.array([self.codes.get(each, -1) for each in levels], numpy.int64)[codes]
         if kind == "code":
             return numpy.array([self.codes.get(value, -1) for value in values], dtype=numpy.int64)
         return values

@@ -22,6 +22,9 @@ class Form:
     Every answer is the flow's own, or the row is left: then it has to be asked of the flow.
     """
 
+    takes_codes = True
+    """Whether columns of texts may come by ``levels`` and ``codes`` (forms made earlier: no)."""
+
     def __init__(
         self, entries: list[Entry], outputs: list[tuple[str, str]], program: Program
     ) -> None:

@@ -39,6 +39,7 @@ from roadworthy.testing.emitted import COLUMNS, SCORES, flights, signature, writ
 from roadworthy_runtime.chosen import Chosen, Fast, Flow, choose, different, read_columns
 from roadworthy_runtime.fast import Unsupported, load
 from roadworthy_runtime.fast.trees import unrounded
+from roadworthy_runtime.frames import pack
 from roadworthy_runtime.trial import chosen_rows, compare, make, try_fast
 
 NUMBERS = ["distance", "age", "hour"]
@@ -95,7 +96,24 @@ def creation(flow: Any) -> dict[str, Any]:
 def evidence(flow: Any) -> dict[str, Any]:
     """What comparing both forms says; fails where they differ or there is no fast form."""
     candidate = Fast(make(flow), Flow(flow, flow.directory))
-    return compare(flow, candidate, creation(flow), 60)
+    found = compare(flow, candidate, creation(flow), 60)
+    if len(flow.columns) == len(COLUMNS):
+        columns = {
+            c["name"]: (c["type"], flights()[c["name"]].astype(object).tolist()) for c in COLUMNS
+        }
+        expected = candidate.reference.answer(read_columns(columns, 60), 60)
+        coded = read_columns(by_codes(columns), 60)
+        assert different(expected, candidate.by_columns(coded, 60), 1e-9) == ""
+    return found
+
+
+def by_codes(columns: dict[str, tuple[str, list[Any]]]) -> dict[str, tuple[str, Any]]:
+    """The same columns, texts by their levels."""
+    found: dict[str, tuple[str, Any]] = {}
+    for name, (type_, values) in columns.items():
+        codes = {value: code for code, value in enumerate(dict.fromkeys(values))}
+        found[name] = (type_, pack(type_, values, codes) if type_ == "text" else values)
+    return found
 
 
 STATEMENTS = {
@@ -412,6 +430,8 @@ def test_any_rows_get_the_flows_own_answers(forms: Any, rows: list[Any]) -> None
     assert different(expected, forms.by_rows(given_rows, len(rows)), 1e-9) == ""
     forms.by_row = 0
     assert different(expected, forms.answer(given_rows, len(rows)), 1e-9) == ""
+    coded = read_columns(by_codes(columns), len(rows))
+    assert different(expected, forms.answer(coded, len(rows)), 1e-9) == ""
 
 
 @pytest.fixture

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import msgspec
 import pytest
 
-from roadworthy.core.signature import Signature
+from roadworthy.core.signature import Column, Output, Signature
 from roadworthy.serving.answers import Answered, restore_rows
 from roadworthy.serving.codec_mlflow import read_mlflow, write_mlflow
 from roadworthy.serving.codec_oip import check_wanted, metadata, read_inference, read_oip, write_oip
@@ -96,6 +97,25 @@ def test_plain_answers_each_row_with_its_value_or_its_own_reason():
         ],
         "warnings": [{"row": 0, "column": "kind", "message": "odd"}],
     }
+
+
+@pytest.mark.parametrize(
+    ("type_", "values"),
+    [("float", [1.5, None, 1e300, float("nan")]), ("int", [1, None, -3]), ("bool", [True, None])],
+)
+def test_plain_answers_a_column_of_numbers_as_it_answers_any(type_, values):
+    name = 'say "a, b"'
+    column = Column(name=name, type=type_, dtype="object")
+    output = Output(name=name, kind="series", columns=[column])
+    shape = msgspec.structs.replace(TINY, outputs=[output])
+    n = len(values)
+    for failed in ({}, {0: "x"}):
+        result = dataclasses.replace(answered(n, failed=failed), columns={name: values})
+        _, body = write_plain(shape, Sent(n, {}), result, "tiny@1", "r")
+        wanted = [{name: None if v != v else v} for v in values]
+        if failed:
+            wanted[0] = {"error": {"code": "flow-failed", "reason": "x"}}
+        assert json.loads(body)["answers"] == wanted
 
 
 def test_plain_answers_one_record_alone_and_fails_where_it_failed():
