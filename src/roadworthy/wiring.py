@@ -212,6 +212,7 @@ def _mount_pages(
         registry,
         gateway,
         settings,
+        context.browser,
         statuses=STATUS_BY_CODE,
         version=roadworthy.__version__,
     )

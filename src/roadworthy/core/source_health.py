@@ -31,8 +31,10 @@ def health_of(source: Source, state: SourceState, last: Poll | None, now: dateti
     """How a source is at a moment."""
     if state.status == "stopped":
         said, _, cure = (state.said or "it stopped itself").partition("\n  → ")
-        again = f"correct it, then roadworthy data source resume {source.name}"
-        return Health(kind="stopped", said=said, cure=f"{cure}; {again}" if cure else again)
+        resume = f"roadworthy data source resume {source.name}"
+        if resume not in cure:
+            cure = f"{cure or 'correct it'}, then {resume}"
+        return Health(kind="stopped", said=said, cure=cure)
     if state.status == "paused":
         resume = f"roadworthy data source resume {source.name}"
         return Health(kind="paused", said="paused by somebody", cure=resume)

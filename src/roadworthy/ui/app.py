@@ -26,6 +26,7 @@ from roadworthy.ui.data import PageData
 from roadworthy.ui.forms import PREFIX, parse_row
 from roadworthy.ui.guard import Guard, signed_in
 from roadworthy.ui.handlers import apps, comparing, models, releasing, system
+from roadworthy.ui.handlers import data as versioned_data
 from roadworthy.ui.handlers import log as prediction_log
 from roadworthy.ui.reading import roll_back_purpose
 from roadworthy.ui.render import STATIC
@@ -80,6 +81,7 @@ def _application(data: PageData, traffic: Traffic) -> ASGIApp:
             *releasing.routes(site),
             *apps.routes(site),
             *system.routes(site),
+            *versioned_data.routes(site),
             *prediction_log.routes(site),
             Route("/runs", lambda _: RedirectResponse("/#runs")),
             Route("/models/{model}", pages.model),

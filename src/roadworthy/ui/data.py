@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from roadworthy.core.deployment import AgentStatus, Deployment, StageChange
 from roadworthy.core.names import Stage
@@ -17,6 +17,9 @@ from roadworthy.operations.sampling import AnswerChanges
 from roadworthy.registry import Registry
 from roadworthy.serving.log_query import Asked, Found
 from roadworthy.ui.views.system import Control, SettingLine
+
+if TYPE_CHECKING:
+    from roadworthy.data.browser import Browser
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +83,8 @@ def utc_now() -> datetime:
 class PageData:
     """What the pages call. Functions return core values or raise RoadworthyError.
 
-    ``registry`` finds runs, models, releases and certificates. ``deployments()`` are those of
+    ``registry`` finds runs, models, releases and certificates; ``browser()`` datasets, commits
+    and sources. ``deployments()`` are those of
     all models; ``history(model)`` and ``operations(most)`` newest first; ``status()`` what the
     agent last reported, None before its first report; ``roll_back(model, stage, generation,
     caller)`` sends a deployment back, Conflict where the generation has moved on;
@@ -106,6 +110,7 @@ class PageData:
     """
 
     registry: Registry
+    browser: Callable[[], Browser]
     deployments: Callable[[], Sequence[Deployment]]
     history: Callable[[str], Sequence[StageChange]]
     operations: Callable[[int], Sequence[Operation]]

@@ -13,9 +13,11 @@ from roadworthy.ui.data import PageData
 from roadworthy.ui.health import healths_of, release_name
 from roadworthy.ui.security import FormTokens
 from roadworthy.ui.traffic import Flow, Traffic
+from roadworthy.ui.views.datasets import SHORT, commit_link
 from roadworthy.ui.views.home import HomeFacts
 from roadworthy.ui.views.model import ModelFacts
 from roadworthy.ui.views.models import PAGE, Asked, Listed, ModelsFacts, by_model, ordered
+from roadworthy.ui.views.parts import View
 from roadworthy.ui.views.release import ReleaseFacts
 from roadworthy.ui.views.run import RunFacts
 
@@ -149,6 +151,7 @@ class Reader:
             now=data.now(),
             token=self._form_tokens(model),
             signed_in=signed_in,
+            commits=self._commits(self._run_or_none(release.run)),
         )
 
     def run(self, run_id: str, signed_in: bool) -> RunFacts:
@@ -163,7 +166,24 @@ class Reader:
             now=data.now(),
             signed_in=signed_in,
             report=self._report_or_none(run.id),
+            commits=self._commits(run),
         )
+
+    def _commits(self, run: Run | None) -> list[View]:
+        """The commits that a run read; those that are no longer kept have no link."""
+        if run is None or not run.datasets:
+            return []
+        kept = {each.digest: each for each in self._data.browser().used_by("run", run.id)}
+        return [
+            {**commit_link(kept[each.commit]), "said": f"asked for as {each.asked}"}
+            if each.commit in kept
+            else {
+                "name": each.name[: each.name.find("@") + 1 + SHORT],
+                "href": "",
+                "said": "no longer kept here",
+            }
+            for each in run.datasets
+        ]
 
     def _run_or_none(self, run_id: str) -> Run | None:
         try:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from roadworthy.core.deployment import AgentStatus, Deployment, StageChange
 from roadworthy.core.names import Stage
@@ -32,6 +32,9 @@ from roadworthy.ui.gateway import GatewayClient
 from roadworthy.ui.settings import setting_lines
 from roadworthy.ui.views.system import Control
 
+if TYPE_CHECKING:
+    from roadworthy.data.browser import Browser
+
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 HISTORY_SHOWN = 50
 
@@ -41,6 +44,7 @@ def page_data(
     registry: Registry,
     gateway: GatewayClient,
     settings: Settings,
+    browser: Callable[[], Browser],
     *,
     statuses: Mapping[str, int],
     version: str = "",
@@ -52,6 +56,7 @@ def page_data(
     metadata = _Metadata(desired, registry)
     return PageData(
         registry=registry,
+        browser=browser,
         deployments=metadata.deployments,
         history=metadata.history,
         operations=metadata.operations,

@@ -42,6 +42,9 @@ from roadworthy.core.names import Stage
 from roadworthy.core.release import Lock, Release
 from roadworthy.core.run import DatasetRead, Package, Run
 from roadworthy.core.signature import Column, Output, Signature
+from roadworthy.data import Datasets
+from roadworthy.data.browser import Browser
+from roadworthy.data.ingestion import Sources
 from roadworthy.operations.bell import Bell
 from roadworthy.operations.desired import Desired, deployment_of, save_deployment
 from roadworthy.operations.placing import Placement
@@ -650,8 +653,16 @@ def empty_world(tmp_path: Path, gateway_address: str) -> Iterator[World]:
     desired = Desired(database, placement, bell, clock=lambda: world.now.timestamp())  # noqa: PLW0108 (made below)
     registry = Registry(database, open_blobs(str(tmp_path / "blobs")), lambda: world.now)
     settings = Settings(home=tmp_path)
+    datasets = Datasets(database, open_blobs(str(tmp_path / "data")), lambda: world.now)
+    browser = Browser(Sources(datasets, tmp_path / "scratch"))
     data = page_data(
-        desired, registry, client, settings, statuses=STATUS_BY_CODE, now=lambda: world.now
+        desired,
+        registry,
+        client,
+        settings,
+        lambda: browser,
+        statuses=STATUS_BY_CODE,
+        now=lambda: world.now,
     )
     world = World(registry=registry, desired=desired, data=data, settings=settings, app=FastAPI())
     mount_pages(world.app, data)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from tests.integration.ui.test_data_pages import seed
 
 MODEL = "/models/flight-delay"
 VIEWS = [("light", 1200), ("dark", 1200), ("light", 390), ("dark", 390)]
@@ -311,3 +312,71 @@ def test_the_page_can_be_used_with_the_keyboard(world: Any, open_page: Any) -> N
     expect(page.get_by_text("Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
     assert page.url.endswith("#main")
+
+
+DATA_PATHS = [
+    "/datasets",
+    "/datasets?q=nothing",
+    "/datasets/flights",
+    "/datasets/flights?branch=fix-wind",
+    "/datasets/flights/commits/main",
+    "/datasets/flights/compare?before=v1&after=main",
+    "/datasets/flights/compare?before=nowhere&after=main",
+    "/datasets/orders",
+    "/sources",
+    "/sources/acme-ops",
+    "/sources/bolt",
+    "/sources/carta",
+]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_of_data_is_accessible_and_fits(world: Any, open_page: Any, scheme: str) -> None:
+    seed(world)
+    for path in DATA_PATHS:
+        watched = open_page(world, path, scheme)
+        page = watched.page
+        if "nowhere" in path:
+            watched.forgive("status of 404")
+        for width in (320, 390, 768, 1200, 1920):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+            if width in (390, 1200):
+                assert axe(page) == [], path
+        assert "taken" not in page.title(), path
+        assert page.locator("img").count() == 0, path
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_one_walks_from_a_release_to_its_source_and_back(
+    world: Any, open_page: Any, javascript: bool
+) -> None:
+    seed(world)
+    page = open_page(world, "/models/wind-alarm/releases/1", javascript=javascript).page
+    page.get_by_role("link", name="flights@").click()
+    walk = page.locator(".walk")
+    expect(walk.get_by_text("This commit")).to_be_visible()
+    walk.get_by_role("link", name="monthly@").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("monthly@")
+    page.locator(".walk").get_by_role("link", name="flights@").click()
+    page.locator(".walk").get_by_role("link", name="wind-alarm@1").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("wind-alarm@1")
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Datasets").click()
+    page.get_by_role("link", name="flights", exact=True).click()
+    page.get_by_role("row").filter(has_text="month 1").get_by_role("link").first.click()
+    page.locator(".walk").get_by_role("link", name="source acme-ops").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("acme-ops")
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_two_commits_are_chosen_and_compared_by_keyboard(
+    world: Any, open_page: Any, javascript: bool
+) -> None:
+    seed(world)
+    page = open_page(world, "/datasets/flights/compare", javascript=javascript).page
+    page.get_by_label("Before").focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("v1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("2\u00a0paths differ.")
+    expect(page.get_by_role("img", name="Spread of wind_speed, before dashed")).to_be_visible()

@@ -62,7 +62,10 @@ _EVIDENCE_CHARACTERS = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseFacts:
-    """What a release's page is made from; what is not recorded is None."""
+    """What a release's page is made from; what is not recorded is None.
+
+    ``commits`` are links to what its run read.
+    """
 
     release: Release
     certificate: Certificate | None
@@ -73,6 +76,7 @@ class ReleaseFacts:
     now: datetime
     token: Mapping[Stage, str] = field(default_factory=dict)
     signed_in: bool = False
+    commits: Sequence[View] = ()
 
 
 def release_page(facts: ReleaseFacts) -> View:
@@ -383,6 +387,7 @@ def _provenance(facts: ReleaseFacts) -> View:
         + (f", {memory(sum(each.bytes for each in state))}" if state else ""),
         "unsafe": plural(len(unsafe), "needs pickle", "need pickle") if unsafe else "no pickle",
         "checkout": f"roadworthy checkout {release.name}",
+        "commits": facts.commits,
     }
 
 

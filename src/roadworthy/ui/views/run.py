@@ -37,6 +37,7 @@ class RunFacts:
     now: datetime
     signed_in: bool = False
     report: CaptureReport | None = None
+    commits: Sequence[View] = ()
 
 
 def run_page(facts: RunFacts) -> View:
@@ -60,6 +61,7 @@ def run_page(facts: RunFacts) -> View:
         "problem": problem_line(run.problem) if failed else None,
         "excerpt": excerpt(facts.source, _line(run)) if failed else [],
         "program": run.program,
+        "commits": facts.commits,
         "traceback": _traceback(run),
         "plates": [plate(each.model, each.number, facts.deployments) for each in facts.releases],
         "started": dated(run.started, facts.now, seconds=True),
