@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from roadworthy.api.bodies import answer
 from roadworthy.api.context import context_of
+from roadworthy.operations.data_doctor import examine_data
 from roadworthy.operations.doctor import examine_machine, examine_system
 from roadworthy.operations.logs import log_files, read_log
 
@@ -64,5 +65,9 @@ def doctor(request: Request) -> Response:
     """What is wrong, with the cure."""
     context = context_of(request)
     return answer(
-        [*examine_machine(context.settings), *examine_system(context.desired, context.registry)]
+        [
+            *examine_machine(context.settings),
+            *examine_system(context.desired, context.registry),
+            *examine_data(context.browser),
+        ]
     )

@@ -22,9 +22,11 @@ from roadworthy.data.browsing import (
     listed,
     walk,
 )
+from roadworthy.data.checking import Checker, Looked
 from roadworthy.data.comparing import RowChange, changed_columns, row_change
 from roadworthy.data.describing import croissant
 from roadworthy.data.ingestion import Sources
+from roadworthy.data.pieces import PieceStore
 from roadworthy.data.profiling import Profile, profile
 from roadworthy.data.reading import TableReader
 from roadworthy.data.tables import fields_of
@@ -177,6 +179,10 @@ class Browser:
     def croissant(self, name: str) -> dict[str, Any]:
         """A commit's Croissant description."""
         return croissant(self.datasets.read(name))
+
+    def damage(self, most_bytes: int) -> Looked:
+        """What a quick look finds damaged: packs that are gone, and what branches hold."""
+        return Checker(PieceStore(self.datasets.database, self.datasets.blobs)).look(most_bytes)
 
     # Sources
 

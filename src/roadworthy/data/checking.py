@@ -22,6 +22,8 @@ from roadworthy.storage.queries import datasets as asked
 from roadworthy.storage.queries import packs
 
 _AT_ONCE = 256
+_MOST_PACKS = 2000
+"""How many packs a quick look asks for, the newest."""
 
 
 class Problem(Document, frozen=True):
@@ -42,6 +44,13 @@ class Checked(Document, frozen=True):
     bytes: int
     erased: int
     problems: list[Problem]
+
+
+class Looked(Document, frozen=True):
+    """What a quick look found; ``all_read``: everything that branches hold was read."""
+
+    problems: list[Problem]
+    all_read: bool
 
 
 class Checker:
@@ -91,6 +100,37 @@ class Checker:
             erased=self._erased,
             problems=problems,
         )
+
+    def look(self, most_bytes: int) -> Looked:
+        """Looks whether packs are there, and reads what branches hold, newest first, to a bound."""
+        with self._store.database.reading() as connection:
+            known = [each for each in packs.all_packs(connection) if each.state != "deleted"]
+            digests = {each.commit for each in asked.branches(connection) if each.commit}
+            heads = [asked.commit(connection, digest) for digest in digests]
+        problems = [found for each in known[-_MOST_PACKS:] if (found := self._there(each))]
+        left = most_bytes
+        skipped = False
+        there = [each for each in heads if each is not None]
+        for head in sorted(there, key=lambda each: each.commit.at, reverse=True):
+            if head.commit.bytes > left:
+                skipped = True
+                continue
+            left -= head.commit.bytes
+            problems += [
+                Problem(what=what, reason=reason, path=path, commits=[head.name])
+                for path, what, reason in self._check_commit(head)
+            ]
+        return Looked(problems=problems, all_read=not skipped)
+
+    def _there(self, pack: packs.Pack) -> Problem | None:
+        """What can be seen of a pack without reading it."""
+        if not pack.size:
+            return None
+        size = self._store.blobs.size(pack.digest)
+        if size == pack.size:
+            return None
+        reason = "it is missing" if size is None else f"it has {size} bytes of {pack.size}"
+        return Problem(what=f"pack b3:{pack.digest[:12]}", reason=reason)
 
     def _check_pack(self, pack: packs.Pack) -> int:
         with self._store.database.reading() as connection:

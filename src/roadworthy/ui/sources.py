@@ -14,6 +14,7 @@ from roadworthy.core.operation import Operation
 from roadworthy.core.release import Release
 from roadworthy.operations.asking import begin_promote, roll_back
 from roadworthy.operations.comparing import compare
+from roadworthy.operations.data_doctor import examine_data
 from roadworthy.operations.desired import Desired
 from roadworthy.operations.doctor import Finding, examine_machine, examine_system
 from roadworthy.operations.logs import log_files, read_log
@@ -69,7 +70,7 @@ def page_data(
         search_log=partial(_search_log, settings),
         log_names=lambda: list(log_files(settings)),
         read_log=partial(read_log, settings),
-        examine=partial(_examine, settings, desired, registry),
+        examine=partial(_examine, settings, desired, registry, browser),
         settings=setting_lines(settings),
         control=Control(os.getpid(), version, settings.control_address),
         predict=gateway.predict,
@@ -140,6 +141,14 @@ def _search_log(settings: Settings, asked: Asked, go_on: Callable[[], bool]) -> 
 
 
 def _examine(
-    settings: Settings, desired: Desired, registry: Registry, thorough: bool
+    settings: Settings,
+    desired: Desired,
+    registry: Registry,
+    browser: Callable[[], Browser],
+    thorough: bool,
 ) -> Sequence[Finding]:
-    return [*examine_machine(settings), *examine_system(desired, registry, contents=thorough)]
+    return [
+        *examine_machine(settings),
+        *examine_system(desired, registry, contents=thorough),
+        *examine_data(browser, contents=thorough),
+    ]
