@@ -25,7 +25,7 @@ from roadworthy.errors import Conflict, NotFound, RoadworthyError, UsageError
 from roadworthy.ui.data import PageData
 from roadworthy.ui.forms import PREFIX, parse_row
 from roadworthy.ui.guard import Guard, signed_in
-from roadworthy.ui.handlers import apps, comparing, models, releasing, system
+from roadworthy.ui.handlers import apps, comparing, models, releasing, runs, system
 from roadworthy.ui.handlers import data as versioned_data
 from roadworthy.ui.handlers import log as prediction_log
 from roadworthy.ui.reading import roll_back_purpose
@@ -52,7 +52,6 @@ from roadworthy.ui.views.model import model_page
 from roadworthy.ui.views.parts import sentence
 from roadworthy.ui.views.problem import problem_page, sign_in_page
 from roadworthy.ui.views.release import ReleaseFacts, release_page
-from roadworthy.ui.views.run import run_page
 from roadworthy.ui.views.trial import try_page
 
 log = logging.getLogger(__name__)
@@ -83,7 +82,7 @@ def _application(data: PageData, traffic: Traffic) -> ASGIApp:
             *system.routes(site),
             *versioned_data.routes(site),
             *prediction_log.routes(site),
-            Route("/runs", lambda _: RedirectResponse("/#runs")),
+            *runs.routes(site),
             Route("/models/{model}", pages.model),
             Route("/models/{model}/rollback", pages.roll_back, methods=["POST"]),
             Route("/models/{model}/releases/{number:int}", pages.release),
@@ -92,7 +91,6 @@ def _application(data: PageData, traffic: Traffic) -> ASGIApp:
             Route("/models/{model}/releases/{number:int}/certificate.json", pages.certificate),
             Route("/models/{model}/releases/{number:int}/certificate.xml", pages.junit),
             Route("/models/{model}/releases/{number:int}/flow/{path:path}", pages.flow_file),
-            Route("/runs/{run}", pages.run),
             Route("/sign-in", pages.sign_in_form, methods=["GET"]),
             Route("/sign-in", pages.sign_in, methods=["POST"]),
             Route("/sign-out", pages.sign_out, methods=["POST"]),
@@ -137,6 +135,7 @@ class _Pages:
             signed_in(request),
             done=done,
             begun=request.query_params.get("begun", ""),
+            over="24h" if request.query_params.get("over") == "24h" else "1h",
         )
         return self._page("model.html", model_page(facts))
 
@@ -144,10 +143,6 @@ class _Pages:
         model, number = release_of(request)
         facts = self._reader.release(model, number, signed_in(request))
         return self._page("release.html", release_page(facts))
-
-    def run(self, request: Request) -> Response:
-        facts = self._reader.run(request.path_params["run"], signed_in(request))
-        return self._page("run.html", run_page(facts))
 
     # ---------- downloads ----------
 

@@ -14,14 +14,14 @@ from roadworthy.ui.health import healths_of, release_name
 from roadworthy.ui.security import FormTokens
 from roadworthy.ui.traffic import Flow, Traffic
 from roadworthy.ui.views.datasets import SHORT, commit_link
-from roadworthy.ui.views.home import HomeFacts
+from roadworthy.ui.views.home import RUNS_SHOWN, HomeFacts
 from roadworthy.ui.views.model import ModelFacts
 from roadworthy.ui.views.models import PAGE, Asked, Listed, ModelsFacts, by_model, ordered
 from roadworthy.ui.views.parts import View
 from roadworthy.ui.views.release import ReleaseFacts
 from roadworthy.ui.views.run import RunFacts
+from roadworthy.ui.views.traffic import TrafficFacts
 
-RECENT_RUNS = 10
 HOME_MODELS = 25
 RECENT_OPERATIONS = 50
 
@@ -50,7 +50,7 @@ class Reader:
         healths = healths_of(deployments, operations, status, now)
         own = by_model(deployments)
         shown = ordered(index, Asked(), own, healths, {})[:HOME_MODELS]
-        runs = data.registry.runs(limit=RECENT_RUNS)
+        runs = data.registry.runs(limit=RUNS_SHOWN)
         return HomeFacts(
             models=[each.name for each in index],
             shown=shown,
@@ -105,6 +105,7 @@ class Reader:
         stale: tuple[Stage, int] | None = None,
         done: int | None = None,
         begun: str = "",
+        over: str = "1h",
         refused: str = "",
     ) -> ModelFacts:
         """What a model's page needs. Raises NotFound where there is no such model."""
@@ -127,6 +128,8 @@ class Reader:
             status=data.status(),
             flows=self._flows(names),
             answered=self._answered(names),
+            track=self._traffic.over(over, names),
+            over=over,
             token=self._form_tokens(model),
             card=data.registry.card(model),
             now=now,
@@ -141,15 +144,28 @@ class Reader:
         """What a release's page and its form need. Raises NotFound."""
         data = self._data
         release = data.registry.release(release_name(check_model_name(model), number))
+        deployments = [each for each in data.deployments() if each.model == model]
+        certificate, status = data.registry.latest_certificate(release.digest), data.status()
+        self._traffic.look(data.now())
         return ReleaseFacts(
             release=release,
-            certificate=data.registry.latest_certificate(release.digest),
+            certificate=certificate,
             report=self._report_or_none(release.run),
             run=self._run_or_none(release.run),
-            deployments=[each for each in data.deployments() if each.model == model],
-            status=data.status(),
+            deployments=deployments,
+            status=status,
             now=data.now(),
             token=self._form_tokens(model),
+            traffic=TrafficFacts(
+                model=model,
+                releases=[release],
+                certificates={number: certificate} if certificate else {},
+                deployments=deployments,
+                status=status,
+                flows=self._flows({release.name}),
+                answered=self._answered({release.name}),
+                now=data.now(),
+            ),
             signed_in=signed_in,
             commits=self._commits(self._run_or_none(release.run)),
         )

@@ -6,9 +6,11 @@ import logging
 import re
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from roadworthy.ui.tracks import Point, Recorder, Stretch, Track
 
 log = logging.getLogger(__name__)
 
@@ -16,6 +18,10 @@ WINDOW_SECONDS = 3600.0
 """How far back rates look at most."""
 SHORTEST_SECONDS = 5.0
 """Two readings closer than this say nothing about a rate."""
+CLOSEST_SECONDS = 5.0
+"""Readings that are kept lie further apart than this, so that there are few of them."""
+OVER = {"1h": (30.0, 3600.0), "24h": (600.0, 86400.0)}
+"""How long plots reach back, each with the seconds of its stretches."""
 
 REQUESTS = "roadworthy_requests_total"
 LATENCY = "roadworthy_request_seconds"
@@ -104,6 +110,8 @@ class Traffic:
         self._read = read
         self._lock = threading.Lock()
         self._readings: deque[tuple[datetime, Reading]] = deque()
+        self._recorders = {name: Recorder(step, kept) for name, (step, kept) in OVER.items()}
+        self._began: dict[str, tuple[datetime, Reading]] = {}
 
     def look(self, now: datetime) -> None:
         """Take a reading, unless the last one is younger than a second."""
@@ -121,9 +129,35 @@ class Traffic:
         with self._lock:
             if self._readings and _restarted(self._readings[-1][1], reading):
                 self._readings.clear()
+                self._began.clear()
+            elif self._readings:
+                reading = _shared(self._readings[-1][1], reading)
+            if _is_close(self._readings):
+                self._readings.pop()
             self._readings.append((now, reading))
+            self._record(now, reading)
             while (now - self._readings[0][0]).total_seconds() > WINDOW_SECONDS:
                 self._readings.popleft()
+
+    def _record(self, now: datetime, reading: Reading) -> None:
+        """Have what passed since a stretch began become a point of it, once it is long enough."""
+        for name, recorder in self._recorders.items():
+            start, before = self._began.setdefault(name, (now, reading))
+            stretch = Stretch(start, now)
+            if stretch.seconds < recorder.step:
+                continue
+            points = {
+                release: _point(difference(before.get(release, Totals()), after, stretch.seconds))
+                for release, after in reading.items()
+                if after.requests > before.get(release, Totals()).requests
+            }
+            recorder.add(stretch, points)
+            self._began[name] = (now, reading)
+
+    def over(self, name: str, releases: Iterable[str]) -> Track:
+        """What passed to these releases in one stretch after another; ``name`` is one of OVER."""
+        with self._lock:
+            return self._recorders[name].of(releases)
 
     def of(self, release: str) -> Flow | None:
         """What passed to a release between the oldest and the newest reading.
@@ -169,6 +203,27 @@ def _means(before: Totals, after: Totals) -> Mapping[str, float]:
         if times > earlier[1]:
             found[stage] = (total - earlier[0]) / (times - earlier[1])
     return found
+
+
+def _point(flow: Flow) -> Point:
+    return Point(flow.requests, flow.errors, flow.p50, flow.p95, flow.p99)
+
+
+def _shared(before: Reading, after: Reading) -> Reading:
+    """The later reading, with the earlier one's totals of what was not asked since: many are not,
+    and so take no room.
+    """
+    return {
+        release: known if (known := before.get(release)) == totals else totals
+        for release, totals in after.items()
+    }
+
+
+def _is_close(readings: Sequence[tuple[datetime, Reading]]) -> bool:
+    """Whether the last reading may give way to one of now: three lie closer together than kept."""
+    return (
+        len(readings) > 1 and (readings[-1][0] - readings[-2][0]).total_seconds() < CLOSEST_SECONDS
+    )
 
 
 def _restarted(before: Reading, after: Reading) -> bool:

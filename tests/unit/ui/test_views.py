@@ -369,7 +369,6 @@ class TestByRelease:
         assert [each["value"] for each in row["latency"]] == [
             "2\u00a0ms", "4\u00a0ms", "8\u00a0ms",
         ]  # fmt: skip
-        assert row["stages"] == [{"name": "worker", "value": "1.5\u00a0ms"}]
         assert row["errors"] == "5\u00a0%"
 
     def test_what_runs_and_was_not_asked_says_so(self) -> None:

@@ -18,6 +18,7 @@ from roadworthy.ui.views.parts import View, model_path, page, problem_line, run_
 
 FIRST_COMMAND = "roadworthy deploy train.py --input flights --output scores --name flight-delay"
 MOST_NEEDS = 12
+RUNS_SHOWN = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +80,7 @@ def home(facts: HomeFacts) -> View:
             run_row(run, facts.made.get(run.id, ()), facts.deployments, facts.now)
             for run in facts.runs
         ],
+        "more_runs": len(facts.runs) >= RUNS_SHOWN,
         "first_command": FIRST_COMMAND,
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from roadworthy.core.card import ModelCard
@@ -14,17 +14,15 @@ from roadworthy.core.operation import Operation
 from roadworthy.core.release import Release
 from roadworthy.ui.formats import (
     age,
-    count,
     dated,
     duration,
     memory,
-    number,
-    percent,
     plural,
     recent,
     with_unit,
 )
 from roadworthy.ui.health import health_of, release_name, runs_now, workers_of
+from roadworthy.ui.tracks import Track
 from roadworthy.ui.traffic import Flow
 from roadworthy.ui.views.card import card_view
 from roadworthy.ui.views.parts import (
@@ -41,6 +39,13 @@ from roadworthy.ui.views.parts import (
     roll_back_form,
     what_it_does,
 )
+from roadworthy.ui.views.traffic import (
+    TrafficFacts,
+    by_release,
+    live_figures,
+    plots,
+    stage_times,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +53,8 @@ class ModelFacts:
     """What a model's page is made from. Releases and history are newest first.
 
     Certificates go by release number, flows by release name; ``answered`` counts all requests to
-    a release since the gateway started. ``stale`` is the generation that a refused press was
+    a release since the gateway started; ``track`` is what passed over time, back as far as
+    ``over`` says. ``stale`` is the generation that a refused press was
     made against, ``done`` the generation that the reader's own roll-back made, ``begun`` the
     operation that their own press began.
     """
@@ -68,6 +74,8 @@ class ModelFacts:
     stale: tuple[Stage, int] | None = None
     done: int | None = None
     begun: str = ""
+    track: Track = field(default_factory=Track)
+    over: str = "1h"
     refused: str = ""
     signed_in: bool = False
 
@@ -78,6 +86,7 @@ def model_page(facts: ModelFacts) -> View:
     cards = [_stage_card(stage, own.get(stage), facts) for stage in reversed(STAGES)]
     production = own.get("production")
     shown = production if production and production.live is not None else own.get("staging")
+    traffic = traffic_of(facts)
     return {
         "page": page(
             facts.model,
@@ -102,11 +111,30 @@ def model_page(facts: ModelFacts) -> View:
         "notice": _notice(facts),
         "toast": _toast(facts),
         "failed": _failed_operation(facts),
-        "traffic": _traffic(shown, facts),
-        "by_release": by_release(facts),
+        "traffic": live_figures(shown.live if shown else None, traffic),
+        "plots": plots(traffic),
+        "by_release": by_release(traffic),
+        "stages": stage_times(traffic),
         "releases": [_release_row(release, facts) for release in facts.releases],
         "history": [_history_row(change, facts) for change in facts.history],
     }
+
+
+def traffic_of(facts: ModelFacts) -> TrafficFacts:
+    """What is known of the traffic."""
+    return TrafficFacts(
+        model=facts.model,
+        releases=facts.releases,
+        certificates=facts.certificates,
+        deployments=facts.deployments,
+        status=facts.status,
+        flows=facts.flows,
+        answered=facts.answered,
+        now=facts.now,
+        history=facts.history,
+        track=facts.track,
+        over=facts.over,
+    )
 
 
 def _lead(facts: ModelFacts) -> str:
@@ -307,107 +335,6 @@ def _failed_operation(facts: ModelFacts) -> View | None:
             "cure": problem["cure"],
         }
     return None
-
-
-def _traffic(deployment: Deployment | None, facts: ModelFacts) -> View:
-    """Figures of what answers now, each beside what was certified."""
-    if deployment is None or deployment.live is None:
-        return {"words": "Nothing is live, so nothing is asked.", "figures": [], "title": ""}
-    release = release_name(facts.model, deployment.live)
-    flow = facts.flows.get(release)
-    if flow is None:
-        return {
-            "words": "Not measured yet: that takes two readings of the gateway, seconds apart.",
-            "figures": [],
-            "title": "",
-        }
-    title = f"Answered by @{deployment.live}, last {duration(flow.seconds)}"
-    if not flow.requests:
-        return {
-            "words": f"No requests in the last {duration(flow.seconds)}.",
-            "figures": [],
-            "title": title,
-        }
-    certificate = facts.certificates.get(deployment.live)
-    profile = certificate.profile if certificate else None
-    total = facts.answered.get(release)
-    figures: list[View] = [
-        {
-            "term": "Requests per second",
-            "value": number(flow.rate),
-            "note": f"certified for {number(profile.requests_per_second)}" if profile else "",
-        },
-    ]
-    for share, value, certified in (
-        ("p50", flow.p50, profile.p50_ms if profile else None),
-        ("p95", flow.p95, profile.p95_ms if profile else None),
-        ("p99", flow.p99, profile.p99_ms if profile else None),
-    ):
-        if value is not None:
-            note = "" if certified is None else f"{with_unit(certified, 'ms')} when certified"
-            figures.append(
-                {"term": f"Latency {share}", "value": with_unit(value * 1000, "ms"), "note": note}
-            )
-    figures.append(
-        {
-            "term": "Errors",
-            "value": percent(flow.error_share or 0.0),
-            "note": f"{count(round(flow.errors))} of {count(round(flow.requests))} requests",
-        }
-    )
-    if total is not None:
-        figures.append(
-            {"term": "Answered", "value": count(round(total)), "note": "since the gateway started"}
-        )
-    return {"words": "", "figures": figures, "title": title}
-
-
-TIMED = ("decode", "validate", "queue", "batch", "worker", "encode")
-
-
-def by_release(facts: ModelFacts) -> list[View]:
-    """What each release was asked, how fast it answered, where the time went, what it takes."""
-    rows = []
-    for release in facts.releases:
-        flow = facts.flows.get(release.name)
-        workers = [each for each in workers_of(facts.status, release.name) if each.pid]
-        if workers or (flow is not None and flow.requests):
-            rows.append(
-                {
-                    "plate": plate(facts.model, release.number, facts.deployments),
-                    **_asked(flow),
-                    "memory": memory(sum(each.rss_bytes for each in workers)) if workers else "",
-                    "cpu": duration(sum(each.cpu_seconds for each in workers)) if workers else "",
-                }
-            )
-    return rows
-
-
-def _asked(flow: Flow | None) -> View:
-    """Rate, quantiles, errors and stages; or why there are none, in words."""
-    if flow is None:
-        return {"words": "not measured yet"}
-    if not flow.requests:
-        return {"words": f"no requests in {duration(flow.seconds)}"}
-    quantiles = (("p50", flow.p50), ("p95", flow.p95), ("p99", flow.p99))
-    return {
-        "words": "",
-        "rate": number(flow.rate),
-        "latency": [
-            {"name": name, "value": "not known" if value is None else _ms(value)}
-            for name, value in quantiles
-        ],
-        "errors": percent(flow.error_share or 0.0),
-        "stages": [
-            {"name": stage, "value": _ms(flow.stages[stage])}
-            for stage in TIMED
-            if stage in flow.stages
-        ],
-    }
-
-
-def _ms(seconds: float) -> str:
-    return with_unit(seconds * 1000, "ms")
 
 
 def _release_row(release: Release, facts: ModelFacts) -> View:

@@ -47,6 +47,7 @@ from roadworthy.ui.views.parts import (
     run_path,
     what_it_does,
 )
+from roadworthy.ui.views.traffic import TrafficFacts, live_figures, stage_times
 
 _GROUPS = {
     "capture": "Same answers as the creation program",
@@ -75,6 +76,7 @@ class ReleaseFacts:
     status: AgentStatus | None
     now: datetime
     token: Mapping[Stage, str] = field(default_factory=dict)
+    traffic: TrafficFacts | None = None
     signed_in: bool = False
     commits: Sequence[View] = ()
 
@@ -108,6 +110,9 @@ def release_page(facts: ReleaseFacts) -> View:
         "unused": unused_columns(facts.report),
         "form": try_form(facts, example_values(release.signature), {}),
         "provenance": _provenance(facts),
+        "traffic": _traffic(facts),
+        "stages": stage_times(facts.traffic) if facts.traffic else None,
+        "log_href": f"{model_path(release.model)}/log?release={release.number}",
         "profile": profile_view(facts.certificate.profile if facts.certificate else None),
         "scale": scale_view(facts.certificate.profile if facts.certificate else None),
         "files": [
@@ -127,6 +132,15 @@ def _crumbs(release: Release) -> list[View]:
         {"href": "/models", "text": "Models"},
         {"href": model_path(release.model), "text": release.model},
     ]
+
+
+def _traffic(facts: ReleaseFacts) -> View | None:
+    """What the release is asked; None where it neither answers anywhere nor was asked."""
+    if facts.traffic is None:
+        return None
+    found = live_figures(facts.release.number, facts.traffic)
+    live = any(each.live == facts.release.number for each in facts.deployments)
+    return found if live or found["figures"] else None
 
 
 def _promotions(facts: ReleaseFacts) -> list[View]:

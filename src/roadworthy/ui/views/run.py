@@ -52,7 +52,7 @@ def run_page(facts: RunFacts) -> View:
             command=f"roadworthy runs {run.id}",
             signed_in=facts.signed_in,
         ),
-        "crumbs": [{"href": "/#runs", "text": "Runs"}],
+        "crumbs": [{"href": "/runs", "text": "Runs"}],
         "id": run.id,
         "short": run.id[:RUN_SHOWN],
         "heading": heading(run),
