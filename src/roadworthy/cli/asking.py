@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from roadworthy.cli.options import Json, ModelName
-from roadworthy.cli.output import ago, emit_json, plain, say, size, table
+from roadworthy.cli.output import ago, emit_json, plain, say, say_page, size, table
 from roadworthy.cli.reporting import print_report
 from roadworthy.cli.session import connect
 from roadworthy.core.capture import CaptureReport
@@ -25,6 +25,7 @@ def why(model: ModelName, as_json: Json = False) -> None:
         if number:
             say()
         _print_why(each)
+    say_page(control.address, f"/models/{model}")
 
 
 def _print_why(each: dict[str, Any]) -> None:
@@ -94,6 +95,7 @@ def history(
         for each in found
     ]
     table(["at", "stage", "action", "release", "replaced", "by", "reason"], rows)
+    say_page(control.address, f"/models/{model}#history")
 
 
 def runs(
@@ -113,6 +115,7 @@ def runs(
         emit_json(found)
     elif run:
         _print_run(found)
+        say_page(control.address, f"/runs/{run}")
     elif found:
         rows = [
             [
@@ -128,6 +131,7 @@ def runs(
             for each in found
         ]
         table(["run", "program", "status", "took", "started", "problem"], rows)
+        say_page(control.address, f"/runs?model={model}" if model else "/runs")
     else:
         say("there are no runs yet: roadworthy deploy train.py")
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from roadworthy.cli.options import DryRun, Json, ModelName, Reason, ReleaseArgument
-from roadworthy.cli.output import emit_json, say, steps
+from roadworthy.cli.output import emit_json, say, say_page, steps
 from roadworthy.cli.session import connect
 from roadworthy.errors import NotFound, UsageError
 from roadworthy.operations.asking import check_stage
@@ -38,6 +38,7 @@ def promote(
         emit_json(operation)
     else:
         say(f"{operation.release} is live in {stage}, after {operation.seconds:.1f} s")
+        say_page(control.address, f"/models/{operation.model}")
 
 
 def rollback(
@@ -79,6 +80,7 @@ def rollback(
         say(f"{release} will answer in {place} as soon as its worker is ready")
         say(f"  → roadworthy why {model}")
     say(f"  its program: roadworthy checkout {release}")
+    say_page(control.address, f"/models/{model}")
 
 
 def quarantine(

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from roadworthy.cli.options import Json
-from roadworthy.cli.output import emit_json, plain, say, table
+from roadworthy.cli.output import emit_json, plain, say, say_page, table
 from roadworthy.cli.session import settings_of
 from roadworthy.core.names import nearest
 from roadworthy.errors import NotFound, UsageError
@@ -76,7 +76,7 @@ def logs(
         )
         _print_rows(find_rows(settings.predictions, asked), as_json)
         if not as_json:
-            say(f"page: {settings.control_address}/models/{model}/log")
+            say_page(settings.control_address, f"/models/{model}/log")
         return
     if given:
         raise UsageError(f"{given[0]} needs a model", cure=f"roadworthy logs MODEL {given[0]} …")

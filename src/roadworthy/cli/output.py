@@ -35,6 +35,11 @@ def say(line: str = "") -> None:
     print(line)
 
 
+def say_page(address: str, path: str) -> None:
+    """Where a page shows the same, and more: after what a person reads, never in JSON."""
+    say(f"\npage: {address}{path}")
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Columns as wide as they need to be; the last one may run on."""
     texts = [[_plain(cell) for cell in row] for row in rows]

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from roadworthy.cli.options import DryRun, Json, ReleaseArgument
-from roadworthy.cli.output import ago, emit_json, plain, say, steps, table
+from roadworthy.cli.output import ago, emit_json, plain, say, say_page, steps, table
 from roadworthy.cli.reporting import print_report
 from roadworthy.cli.session import connect
 from roadworthy.core.capture import CaptureReport
@@ -35,6 +35,7 @@ def releases(
                     [each["name"], each["releases"], ago(each["newest"]["made"])] for each in models
                 ]
                 table(["model", "releases", "newest"], rows)
+                say_page(control.address, "/models")
             else:
                 say("there are no models yet: roadworthy deploy train.py --name MODEL")
             return
@@ -59,6 +60,7 @@ def releases(
         for each in found
     ]
     table(["release", "live in", "checks", "made", "by", "notes"], rows)
+    say_page(control.address, f"/models/{model}#releases")
 
 
 def show(release: ReleaseArgument, as_json: Json = False) -> None:
@@ -70,7 +72,7 @@ def show(release: ReleaseArgument, as_json: Json = False) -> None:
         return
     _print_release(found)
     model, _, number = found["name"].partition("@")
-    say(f"\npage: {control.address}/models/{model}/releases/{number}")
+    say_page(control.address, f"/models/{model}/releases/{number}")
 
 
 def _print_release(found: dict[str, Any]) -> None:
@@ -203,6 +205,8 @@ def verify(
         return
     passed = sum(check["outcome"] == "passed" for check in certificate["checks"])
     say(f"{release}: {passed} of {len(certificate['checks'])} checks passed")
+    model, _, number = operation.release.partition("@")
+    say_page(control.address, f"/models/{model}/releases/{number}#certificate")
 
 
 def checkout(

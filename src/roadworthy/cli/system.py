@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from roadworthy.cli.options import DryRun, Json
-from roadworthy.cli.output import ago, emit_json, plain, say, size, table
+from roadworthy.cli.output import ago, emit_json, plain, say, say_page, size, table
 from roadworthy.cli.session import connect, running, settings_of, start
 from roadworthy.errors import NotFound, RoadworthyError, Unavailable, UsageError
 from roadworthy.operations.supervisor import stop_everything, supervisor_of
@@ -145,6 +145,7 @@ def doctor(as_json: Json = False) -> None:
     """What is wrong here, and the cure."""
     from roadworthy.operations.doctor import Finding, examine_machine
 
+    at = ""
     try:
         settings = settings_of()
     except RoadworthyError as error:
@@ -153,6 +154,7 @@ def doctor(as_json: Json = False) -> None:
         try:
             with connect(settings) as control:
                 findings = msgspec.convert(control.get("/doctor"), list[Finding])
+                at = control.address
             findings.append(
                 Finding(part="control", state="fine", said=f"answers at {control.address}")
             )
@@ -170,6 +172,8 @@ def doctor(as_json: Json = False) -> None:
             say(f"{signs[each.state]} {each.part}: {plain(each.said)}")
             if each.cure and each.state != "fine":
                 say(f"  → {each.cure}")
+        if at:
+            say_page(at, "/system/doctor")
     raise typer.Exit(1 if wrong else 0)
 
 

@@ -25,6 +25,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from tests.integration.ui.browsing import chromium, open_page  # noqa: F401 (fixtures)
 
 from roadworthy.api.problems import STATUS_BY_CODE
 from roadworthy.core.capture import (

@@ -93,7 +93,7 @@ def test_a_plot_has_a_line_for_each_series_and_says_it_in_a_sentence() -> None:
         "Requests per second, from 10:40 to 10:42: @3 between 2 and 8, at last 8"
     )
     assert view["y"] == ["8", "6", "4", "2", "0"]
-    assert view["x"] == ["10:40", "10:40", "10:41", "10:42"]
+    assert view["x"] == ["10:40:00", "10:40:40", "10:41:20", "10:42:00"]
     assert [each["kind"] for each in view["paths"]] == ["current fill", "current"] * 2
     assert view["paths"][1]["d"] == "M0 90L150 90L300 60"
     assert view["paths"][3]["d"] == "M450 0L600 0"

@@ -15,6 +15,7 @@ WIDTH, HEIGHT = 600, 120
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _MOST_TICKS = 4
 _LEAST = 1e-9
+_SHORT_SECONDS = 240
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +92,7 @@ def plot(
         "now": now,
         "label": _sentence(title, drawn, stretches),
         "y": [number(each) for each in reversed(axis)],
-        "x": [f"{each:%H:%M}" for each in _clock(stretches)],
+        "x": _clock(stretches),
         "grid": [round(HEIGHT * place / (len(axis) - 1), 1) for place in range(len(axis))],
         "limit": round(HEIGHT * (1 - limit[0] / top), 1) if limit else None,
         "marks": [_x(stretches, each.at) for each in shown],
@@ -126,10 +127,11 @@ def _runs(
     return runs
 
 
-def _clock(stretches: Sequence[Stretch]) -> list[datetime]:
-    """Four moments for the axis, the first and the last among them."""
+def _clock(stretches: Sequence[Stretch]) -> list[str]:
+    """Four moments for the axis, the first and the last among them; all different."""
     start, end = stretches[0].start, stretches[-1].end
-    return [start + (end - start) * (place / 3) for place in range(4)]
+    form = "%H:%M" if (end - start).total_seconds() >= _SHORT_SECONDS else "%H:%M:%S"
+    return [f"{start + (end - start) * (place / 3):{form}}" for place in range(4)]
 
 
 def _sentence(title: str, series: Sequence[Series], stretches: Sequence[Stretch]) -> str:
