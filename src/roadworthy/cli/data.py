@@ -435,8 +435,7 @@ def checkout(
                 say(f"would write {target}")
             return
         with Bar("writing", sum(entry.size for entry, _ in planned), quiet=as_json) as bar:
-            for entry, target in planned:
-                export.write(entry, target, lambda count: bar.add(count, entry.path))  # noqa: B023
+            export.write_all(planned, lambda entry, count: bar.add(count, entry.path))
     if as_json:
         emit_json({"commit": snapshot.name, "files": [str(target) for _, target in planned]})
     else:

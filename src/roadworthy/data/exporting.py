@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import functools
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from roadworthy.errors import UsageError
 from roadworthy.storage.disk import translated, unsynced_disk
 
 _SUFFIX = {"parquet": ".parquet", "csv": ".csv", "jsonl": ".jsonl", "arrow": ".arrow"}
+_SMALL, _TOGETHER = 16 << 10, 256
 
 
 class Export:
@@ -28,17 +31,34 @@ class Export:
         self.folder = folder
         self._snapshot = snapshot
         self._tables = tables
+        self._disk = unsynced_disk()
 
     def plan(self, below: str = "") -> list[tuple[Entry, Path]]:
         """The entries and the file that each goes to."""
         return [(entry, self._target(entry)) for entry in self._snapshot.entries(below)]
+
+    def write_all(
+        self, planned: Sequence[tuple[Entry, Path]], told: Callable[[Entry, int], None]
+    ) -> None:
+        """Writes entries to their files; small ones are read together. Raises StorageError."""
+        for small, some in itertools.groupby(planned, lambda each: _is_small(each[0])):
+            if not small:
+                for entry, target in some:
+                    self.write(entry, target, functools.partial(told, entry))
+                continue
+            while group := list(itertools.islice(some, _TOGETHER)):
+                contents = self._snapshot.whole([entry for entry, _ in group])
+                for (entry, target), data in zip(group, contents, strict=True):
+                    self._disk.write(target, data)
+                    self._set_mode(entry, target)
+                    told(entry, len(data))
 
     def write(
         self, entry: Entry, target: Path, on_bytes: Callable[[int], None] | None = None
     ) -> None:
         """Writes an entry to a file that takes the place of what is there. Raises StorageError."""
         told = on_bytes or (lambda _count: None)
-        with unsynced_disk().replacing(target) as file:
+        with self._disk.replacing(target) as file:
             if entry.kind == "file":
                 for part in self._snapshot.parts(entry):
                     file.write(part)
@@ -53,6 +73,9 @@ class Export:
 
                 form = format_of(target.name) or "parquet"
                 write_rows(reader.schema, batches(), form, file)
+        self._set_mode(entry, target)
+
+    def _set_mode(self, entry: Entry, target: Path) -> None:
         if entry.executable:
             with translated(f"making {target} executable"):
                 target.chmod(0o755)
@@ -67,6 +90,10 @@ class Export:
                 stem = path[: -len(known)] if known and not zipped else path
                 path = stem + _SUFFIX[wanted]
         return self.folder.joinpath(*path.split("/"))
+
+
+def _is_small(entry: Entry) -> bool:
+    return entry.kind == "file" and not entry.indirect and entry.size <= _SMALL
 
 
 def write_rows(schema: pa.Schema, batches: Iterable[pa.RecordBatch], form: str, file: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import BinaryIO, NamedTuple
 
@@ -206,6 +206,20 @@ class StoredFile(io.RawIOBase):
         return self._ready[number]
 
 
+def whole_files(store: PieceStore, entries: Sequence[Entry]) -> Iterator[bytes]:
+    """The contents of small files, read together, each checked.
+
+    Raises Damaged, Erased, StorageError.
+    """
+    chunks = [[chunk.digest for chunk in chunks_of(store, entry)] for entry in entries]
+    stored = store.stored([digest for own in chunks for digest in own])
+    for entry, own in zip(entries, chunks, strict=True):
+        data = b"".join(load_bytes(stored[digest], digest) for digest in own)
+        if own != [bytes.fromhex(entry.content)] and blake3(data).hexdigest() != entry.content:
+            raise _changed(entry)
+        yield data
+
+
 def file_parts(store: PieceStore, entry: Entry) -> Iterator[bytes]:
     """A file's content, part by part, its whole checked at the end.
 
@@ -217,4 +231,8 @@ def file_parts(store: PieceStore, entry: Entry) -> Iterator[bytes]:
         hasher.update(part)
         yield part
     if hasher.hexdigest() != entry.content:
-        raise Damaged(f"{entry.path} is not as it was committed", cure="roadworthy data fsck")
+        raise _changed(entry)
+
+
+def _changed(entry: Entry) -> Damaged:
+    return Damaged(f"{entry.path} is not as it was committed", cure="roadworthy data fsck")

@@ -95,7 +95,8 @@ class PieceStore:
         with self.database.reading() as connection:
             places = places_of(connection, wanted)
             bases = {place.base for place in places.values() if place.base} - places.keys()
-            places |= places_of(connection, bases)
+            if bases:
+                places |= places_of(connection, bases)
         for digest in (*wanted, *bases):
             if digest not in places:
                 raise self._missing(digest)

@@ -40,7 +40,7 @@ class TableReader:
         found = paged.records_by_weight(self._store.get, self.manifest.runs, start)
         within = itertools.takewhile(lambda each: each[0] < end, found)
         with ThreadPoolExecutor(THREADS) as pool:
-            for some in grouped(within):
+            for some in grouped(within, len(numbers)):
                 batches = self._load(some, numbers, schema, pool)
                 for (before, record), batch in zip(some, batches, strict=True):
                     low, high = max(start - before, 0), min(end - before, record.weight)
@@ -53,7 +53,7 @@ class TableReader:
         numbers, schema = self._numbers(columns), self.schema_of(columns)
         found = paged.records_by_weight(self._store.get, self.manifest.runs, 0)
         with ThreadPoolExecutor(THREADS) as pool:
-            for some in grouped(each for each in found if wanted(each[1])):
+            for some in grouped((each for each in found if wanted(each[1])), len(numbers)):
                 batches = self._load(some, numbers, schema, pool)
                 yield from zip([before for before, _ in some], batches, strict=True)
 

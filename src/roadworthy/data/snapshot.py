@@ -12,7 +12,7 @@ import pyarrow as pa
 from roadworthy.core.dataset import Committed, Entry, TreeChange
 from roadworthy.core.names import nearest
 from roadworthy.data import paged
-from roadworthy.data.files import StoredFile, file_parts
+from roadworthy.data.files import StoredFile, file_parts, whole_files
 from roadworthy.data.pieces import PieceStore
 from roadworthy.data.reading import TableReader
 from roadworthy.errors import Damaged, NotFound, UsageError
@@ -149,6 +149,10 @@ class Snapshot:
     def parts(self, entry: Entry) -> Iterator[bytes]:
         """A file's bytes, part by part, its whole checked at the end."""
         return file_parts(self._store, entry)
+
+    def whole(self, entries: Sequence[Entry]) -> Iterator[bytes]:
+        """The contents of small files, read together, each checked."""
+        return whole_files(self._store, entries)
 
     def differences(self, after: Snapshot) -> Iterator[TreeChange]:
         """How another commit's tree differs from this one; in time that grows with that."""

@@ -23,6 +23,7 @@ from roadworthy.data.stored import base_of
 from roadworthy.errors import Damaged, NewerFormat, UsageError
 
 _AT_ONCE = 8
+_MOST_PIECES = 128
 _CURE = "roadworthy data fsck says what is damaged"
 _PAGE_BYTES = 32 << 10
 THREADS = max(1, os.cpu_count() or 1)
@@ -261,10 +262,13 @@ def _store(work: tuple[pa.Array, tuple[bytes, bytes] | None]) -> tuple[bytes, by
     return store_column(array), None
 
 
-def grouped(all_of_them: Iterable[T]) -> Iterator[list[T]]:
-    """Runs, or what stands for them, as many together as are worked on at once."""
+def grouped(all_of_them: Iterable[T], columns: int = _MOST_PIECES) -> Iterator[list[T]]:
+    """Runs, or what stands for them, as many together as are worked on at once.
+
+    Of few ``columns`` these are more, so that about as much is in memory.
+    """
     left = iter(all_of_them)
-    while some := list(itertools.islice(left, _AT_ONCE)):
+    while some := list(itertools.islice(left, max(_AT_ONCE, _MOST_PIECES // columns))):
         yield some
 
 
