@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from roadworthy_runtime.facade import creation_only as creation_only
     from roadworthy_runtime.facade import dataset as dataset
     from roadworthy_runtime.facade import deploy as deploy
+    from roadworthy_runtime.facade import ensemble as ensemble
+    from roadworthy_runtime.facade import flow as flow
     from roadworthy_runtime.facade import learned as learned
     from roadworthy_runtime.facade import log_metric as log_metric
     from roadworthy_runtime.facade import param as param
@@ -27,6 +29,8 @@ _HOMES = {
     "creation_only": "roadworthy_runtime.facade",
     "dataset": "roadworthy_runtime.facade",
     "deploy": "roadworthy_runtime.facade",
+    "ensemble": "roadworthy_runtime.facade",
+    "flow": "roadworthy_runtime.facade",
     "learned": "roadworthy_runtime.facade",
     "log_metric": "roadworthy_runtime.facade",
     "param": "roadworthy_runtime.facade",
@@ -41,6 +45,8 @@ __all__ = [
     "creation_only",
     "dataset",
     "deploy",
+    "ensemble",
+    "flow",
     "learned",
     "log_metric",
     "param",

@@ -65,6 +65,8 @@ class Analysis:
         self.roles: Dict[int, str] = {}
         self.derived: Set[int] = set()
         self.memorised: Dict[int, Op] = {}
+        self.beside: Dict[int, Op] = {}
+        """Assignments of columns that no request has: the operation that can't be frozen."""
         self.failed: Set[int] = set()
         self.full = Lane(np.arange(self.count), full=True)
         self.lanes: List[Lane] = []
@@ -177,13 +179,15 @@ class Analysis:
         if culprit is not None and op.result is not None and halves.by_others(self, op):
             self.full.values[op.result] = self.evaluate(op, self.full)
             return self._settle(op, self.bypass(op))
+        if culprit is None and forms.fills_from_neighbours(op):
+            culprit = op
         if culprit is not None:
-            raise self._memorised_refusal(culprit)
+            return self._by_heart(op, changed, culprit)
         if inplace_rows(op):
             return self._new_rows(op)
         if changed is not None:
             return None if beside.settle(self, op, changed) else self._change(op, changed)
-        rule = forms.special(self, op)
+        rule = forms.special(self, op) or forms.of_groups(self, op)
         if rule is None and forms.positional(op) and self._position(op):
             rule = self.bypass(op)
         elif rule is None and not forms.refits(op):
@@ -381,6 +385,20 @@ class Analysis:
                     return op
         return None
 
+    def _by_heart(self, op: Op, changed: Optional[int], culprit: Op) -> None:
+        """What only creation's rows have goes on as state, until an answer would need it."""
+        if changed is not None or op.result is None or inplace_rows(op):
+            if changed is None or not beside.settle_by_heart(self, op, changed, culprit):
+                raise self.memorised_refusal(culprit)
+            return
+        try:
+            result = self.evaluate(op, self.full)
+        except Exception:
+            raise self.memorised_refusal(culprit) from None
+        self._freeze(op, result, True)
+        if not kinds.is_atom(result):
+            self.memorised[op.result] = culprit
+
     def _enough(self, node: int) -> None:
         """Raises FewRows where a condition leaves the selections hardly a row to be tried on."""
         ids, tried = self.full.ids.get(node), self.lanes[0].ids.get(node)
@@ -537,7 +555,7 @@ class Analysis:
     def _law(self, op: Op, error: Optional[Exception]) -> Refusal:
         for node in op.refs():
             if node in self.memorised:
-                return self._memorised_refusal(self.memorised[node])
+                return self.memorised_refusal(self.memorised[node])
         where = self.line(op)
         return Refusal(
             "this line gives a row another value when the row comes alone"
@@ -548,14 +566,33 @@ class Analysis:
             where, "law-broken",
         )  # fmt: skip
 
-    def _memorised_refusal(self, op: Op) -> Refusal:
+    def memorised_refusal(self, op: Op) -> Refusal:
         name = "this loop" if is_snippet(op) else op.name or "this " + op.kind
+        if self._out_of_fold(op):
+            return Refusal(
+                "these answers are out of fold: each row's comes from a model that did not learn "
+                "from it, and a request's rows are in no fold",
+                "name what answers new rows: fit once more on all rows and name "
+                '--output "model.predict(X)", or keep the folds\' models in a list and name the '
+                "mean of what they answer; these answers are good for measuring",
+                self.line(op), "law-broken",
+            )  # fmt: skip
         return Refusal(
             "%s gives each row a value that depends on the other rows, and can't be frozen" % name,
             "compute from each row alone, or learn a table by group or key and look it up; or, if "
             "it is meant to stay as it was in creation: " + overrides.freezing(self, op),
             self.line(op), "law-broken",
         )  # fmt: skip
+
+    def _out_of_fold(self, op: Op) -> bool:
+        """Whether a value with an entry per row is put together of what models of folds predict."""
+        if op.name.endswith("cross_val_predict"):
+            return True
+        site = self.recording.sites[op.site]
+        lines = self.recording.files.get(site.file, "").split("\n")
+        text = "\n".join(lines[site.statement - 1 : max(site.end_line, site.statement)])
+        looped = is_snippet(op) or any(step[0] == "loop" for step in op.context)
+        return looped and ".predict" in text
 
     # ---- selections that requests do not need
 
@@ -595,7 +632,7 @@ class Analysis:
                 continue
             op = self.memorised.get(node)
             if op is not None:
-                raise self._memorised_refusal(op)
+                raise self.memorised_refusal(op)
             producer = self.producer.get(node)
             line = self.line(producer) if producer is not None else 0
             value = self.full.values.get(node)

@@ -6,7 +6,7 @@ rows takes its own entries along; in production the column is absent, as if the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, List, Sequence
+from typing import TYPE_CHECKING, Any, Sequence
 
 import numpy as np
 
@@ -25,9 +25,28 @@ def settle(analysis: Analysis, op: Op, changed: int) -> bool:
     """Decides on an assignment of such a column; whether it was one."""
     if not _is_column(analysis, op, changed):
         return False
+    _put(analysis, op, changed)
+    return True
+
+
+def settle_by_heart(analysis: Analysis, op: Op, changed: int, culprit: Op) -> bool:
+    """The same for ``df["place"] = df["fare"].rank()``, which only creation's rows have.
+
+    ``culprit``: the operation that gives each row a value that depends on the others.
+    """
+    if op.kind != "setitem" or not _fits(analysis, op, changed, analysis.full.values):
+        return False
+    _put(analysis, op, changed)
+    analysis.beside[op.index] = culprit
+    return True
+
+
+def _put(analysis: Analysis, op: Op, changed: int) -> None:
     from .analysis import Rule
 
+    assert isinstance(op.args[1], Const)
     name = op.args[1].value
+    analysis.touch_version(changed)
     analysis.evaluate(op, analysis.full)
     ids = analysis.full.ids[changed]
     column = analysis.full.values[changed][name].to_numpy()
@@ -38,24 +57,26 @@ def settle(analysis: Analysis, op: Op, changed: int) -> bool:
     by_row = column[np.maximum(places[: analysis.count], 0)]
     held = op.having((op.args[0], op.args[1], Const(by_row)), None)
     analysis.rules.append(Rule(held, "apply", note=BESIDE))
-    return True
 
 
 def _is_column(analysis: Analysis, op: Op, changed: int) -> bool:
     if op.kind != "setitem" or not all(isinstance(item, Const) for item in op.args[1:]):
         return False
-    key, given = op.args[1].value, op.args[2]
+    return not op.args[2].learned and _fits(analysis, op, changed, {})
+
+
+def _fits(analysis: Analysis, op: Op, changed: int, values: Any) -> bool:
+    """Whether a column by one name is set in a table, with an entry for each of its rows."""
+    key, given = op.args[1], op.args[2]
     table: Any = analysis.full.values.get(changed)
-    if not kinds.is_frame(table):
-        return False
-    if not isinstance(key, str) or given.learned or not kinds.is_frame(table):
+    if not isinstance(key, Const) or not isinstance(key.value, str) or not kinds.is_frame(table):
         return False
     if (
         not kinds.is_frame(analysis.source.value)
         or analysis.places(analysis.full.ids[changed]) is None
     ):
         return False
-    value: Any = given.value
+    value: Any = given.value if isinstance(given, Const) else values.get(getattr(given, "node", 0))
     plain = kinds.is_array(value) and value.ndim == 1
     if not (plain or kinds.is_series(value) or type(value) is list):
         return False
@@ -72,15 +93,18 @@ def entries(by_row: Any, rows: Any, count: int) -> Any:
     return np.resize(by_row, count)
 
 
-def check(steps: Sequence[Step], equal: bool, sites: List[Any]) -> None:
+def check(analysis: Analysis, steps: Sequence[Step], equal: bool) -> None:
     """Raises Refusal where the answers need such a column (without are not ``equal``)."""
     found = [step for step in steps if step.rule.note == BESIDE]
     if equal or not found:
         return
+    for step in found:
+        if step.op.index in analysis.beside:
+            raise analysis.memorised_refusal(analysis.beside[step.op.index])
     names = ", ".join(str(step.op.args[1].value) for step in found)
     raise Refusal(
         "the answers need column %s, whose values do not come from the input's rows" % names,
         "put it into the input before the table is bound, so that a request brings it; or leave it "
         "out of what the model is given",
-        int(sites[found[0].op.site].line), "law-broken",
+        analysis.line(found[0].op), "law-broken",
     )  # fmt: skip

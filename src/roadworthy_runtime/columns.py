@@ -53,7 +53,7 @@ def required_columns(
     with _one_thread():
         kept = _Trial(analysis, runner, take(value, survivors))
         everyone = _Trial(analysis, runner, take(value, lane))
-        beside.check(runner.steps, kept.equal(set()), analysis.recording.sites)
+        beside.check(analysis, runner.steps, kept.equal(set()))
         towards = _influences(analysis, targets, take(value, survivors), runner.steps)
         forced = _formula_targets(runner.steps) & set(names)
         return _tried(names, kept, everyone, towards, forced | ({wanted} if wanted else set()))
@@ -155,11 +155,17 @@ def _less(value: Any, names: Any) -> Any:
 
 
 def learned_from_rows(analysis: Analysis) -> List[int]:
-    """The row values that something frozen was computed from, where a program calls no ``fit``."""
+    """The row values that something frozen was computed from, where a program calls no ``fit``.
+
+    Whole tables are none: what is learned of each of their columns (``df.mean()``) has no target.
+    """
     found: Dict[int, None] = {}
     for rule in analysis.rules:
         if rule.rule == "state":
-            found.update((node, None) for node in rule.op.refs() if analysis.roles.get(node) == ROW)
+            for node in rule.op.refs():
+                if analysis.roles.get(node) == ROW:
+                    if not kinds.is_frame(analysis.full.values.get(node)):
+                        found[node] = None
     return list(found)[-_MOST:]
 
 

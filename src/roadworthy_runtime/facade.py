@@ -6,7 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
+
+if TYPE_CHECKING:
+    from .combining import CapturedFlow
 
 METRICS: Dict[str, float] = {}
 PARAMETERS: Dict[str, Any] = {}
@@ -71,6 +74,32 @@ def row_wise(value: Any) -> Any:
     the rows of a request come in its place.
     """
     return value
+
+
+def flow(path: Any) -> CapturedFlow:
+    """Reads a captured flow's directory, to be asked or combined within a program.
+
+    ``path`` is what ``roadworthy capture PROGRAM --to FOLDER`` or ``save`` of a flow wrote. Called
+    with rows a flow gives their answers; ``a.then(b)`` asks ``b`` for what ``a`` answers. In a
+    program that is captured it becomes state, with its own state and where it comes from.
+
+    Raises FileNotFoundError where no flow is there.
+    """
+    from . import combining
+
+    return combining.flow(path)
+
+
+def ensemble(flows: Any, combine: Any = "mean", name: str = "") -> CapturedFlow:
+    """Several captured flows asked for the same rows, whose answers are put together.
+
+    ``combine``: ``mean``, ``median``, ``min``, ``max``, ``vote``, a weight for each flow, or a
+    function of a module that takes the list of answers and gives one answer per row. Rows that one
+    of the flows rejects are rejected. Raises ValueError where the flows don't fit.
+    """
+    from . import combining
+
+    return combining.ensemble(flows, combine, name)
 
 
 class _Block:

@@ -84,6 +84,26 @@ def frozen(analysis: Any, op: Op) -> Any:
     return None
 
 
+def fills_from_neighbours(op: Op) -> bool:
+    """Whether an operation takes what a row lacks from those beside it, if any lacks something."""
+    return op.kind == "method" and op.name in ("ffill", "bfill", "pad", "backfill", "interpolate")
+
+
+def of_groups(analysis: Any, op: Op) -> Any:
+    """What a function of a group asks of it is frozen even where creation's rows don't show it.
+
+    ``groupby(k).x.transform(lambda s: s.fillna(s.mean()))`` changes nothing where no row is null.
+    """
+    form = _group_transform(analysis, op)
+    if form is None or (form.op.name == "frozen.transform" and not _asks(form.op.args[-1].value)):
+        return None
+    return _tried(analysis, op, form)
+
+
+def _asks(learned: Dict[Any, Dict[Any, Any]]) -> bool:
+    return any(answers for groups in learned.values() for answers in groups.values())
+
+
 def _tried(analysis: Any, op: Op, form: Form) -> Any:
     from .analysis import Rule
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Set
 
 from . import kinds
+from .support.segment import Segment
 from .trace import Const, Op, Ref
 
 if TYPE_CHECKING:
@@ -89,6 +90,9 @@ def _read(op: Op, table: Any, wanted: Columns) -> Columns:
     """The columns that an operation reads of the table it is on, for these of its result."""
     if op.kind == "attr":
         return {op.name} if op.name in table.columns else None
+    if op.kind == "call" and isinstance(op.args[0], Const):
+        if isinstance(op.args[0].value, Segment):
+            return set(op.args[0].value.labels)
     if op.kind == "item":
         return wanted if isinstance(op.args[1], Ref) else _names(op.args[1])
     if op.kind == "call" and op.name == "frozen.get_dummies":

@@ -20,6 +20,7 @@ from .narrowing import is_snippet, narrowed
 from .reading import columns_read
 from .rows import is_opaque, same
 from .support.basis import without_gradients
+from .support.segment import Segment
 from .trace import Const, Op, Pack, Ref, fill
 
 
@@ -30,6 +31,7 @@ class _Absent:
 
 ABSENT: Any = _Absent()
 
+_READ_BY_NAME = ("apply", "eval", "get", "itertuples", "pop", "transform")
 # Operations on a table that take lists of its columns, and mean the same with fewer.
 _BY_COLUMN = frozenset(
     {
@@ -463,8 +465,12 @@ def _settled(step: Step) -> Op:
 
 def _unread(op: Op, missing: Set[Any]) -> bool:
     """Whether a library's object is known to read none of the missing columns."""
+    if op.kind == "call" and isinstance(op.args[0], Const):
+        return isinstance(op.args[0].value, Segment) and not op.args[0].value.labels & missing
     if op.kind != "method" or not isinstance(op.args[0], Const):
         return False
+    if isinstance(op.args[0].value, Segment):
+        return op.name == "predict" and not op.args[0].value.labels & missing
     read = columns_read(op.args[0].value, op.name)
     return read is not None and not read & missing
 
@@ -477,7 +483,7 @@ def _reads_columns(op: Op) -> bool:
         return op.name in ("frozen.by_group", "frozen.transform", "len") or is_snippet(op)
     if op.kind in ("comprehension", "element"):
         return True
-    return op.kind == "method" and op.name in ("apply", "eval", "get", "pop", "itertuples")
+    return op.kind == "method" and op.name in _READ_BY_NAME
 
 
 def keys_of(op: Op) -> List[Any]:

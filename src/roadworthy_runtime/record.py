@@ -189,6 +189,7 @@ def capture(
             refusal.details["explained"] = watch.refused(refusal)
         raise
     source = analysis.source
+    _warn_prepared(recorder, analysis)
     check_replay(analysis, outputs, live)
     steps = steps_for(analysis, list(outputs.values()))
     check_training(analysis, steps)
@@ -196,7 +197,8 @@ def capture(
     known = [node for node in towards if analysis.roles.get(node) == "row"]
     asked = facade.REQUEST
     target = spec.get("target") or asked.get("target")
-    learned = [] if spec.get("keep_filters") or towards else learned_from_rows(analysis)
+    told = spec.get("keep_filters") or towards or target
+    learned = [] if told else learned_from_rows(analysis)
     known = [] if spec.get("keep_filters") or asked.get("keep_filters") else known
     columns = required_columns(analysis, runner, known or learned, target)
     final = flow_steps(analysis, steps, columns.trace)
@@ -239,6 +241,18 @@ def capture(
     }
     _write(out / "plan.json", plan)
     _write(out / "sample.json", sample)
+
+
+def _warn_prepared(recorder: Any, analysis: Any) -> None:
+    """Tells of an input that the program had prepared: production would not prepare it."""
+    found = recorder.prepared.get(analysis.source.node)
+    if found is not None:
+        text = (
+            "line %d: the input %s was made by %s, which is left out: requests have to send rows "
+        )
+        text += "prepared so; to have it in production, bind what it takes to a name and give that "
+        text += "name as --input"
+        analysis.warnings.append(text % (found[0], analysis.source.name, found[1]))
 
 
 # ---- what goes into the result

@@ -36,6 +36,9 @@ _ITERATORS = frozenset(map(id, (enumerate, zip, map, filter, reversed, iter, isi
 _OVERRIDES = frozenset((id(facade.learned), id(facade.row_wise)))
 # Methods that use what an object has learned and change nothing in it.
 _PURE = ("predict", "transform", "decision_function", "score", "inverse_transform", "get_", "apply")
+# Methods of objects that learn, which take the rows that they learn from or answer.
+_LEARNS = ("fit", "predict", "transform")
+_PREPARES = ("fit_transform", "transform")
 # Methods that print, draw or write what a value holds, and give nothing.
 _SHOWS = ("to_", "info", "hist", "plot", "tofile", "dump")
 
@@ -63,6 +66,9 @@ class Recorder(RowLoops):
         """Lines of blocks under ``rw.captured`` that can't stand in a function."""
         self.unfollowed: List[Tuple[int, str]] = []
         """(line, type) of values given to ``rw.row_wise`` whose making was not followed."""
+        self.prepared: Dict[int, Tuple[int, str]] = {}
+        """Sources that an object which learned had prepared already: line, what prepared them."""
+        self._preparations: Dict[int, Tuple[Any, int, str]] = {}
         self._held: List[bool] = []
         self._blocks: List[Tuple[Context, Dict[str, int]]] = []
         self._inner: Dict[int, int] = {}
@@ -235,11 +241,17 @@ class Recorder(RowLoops):
             run, kwargs = self._seen_from(sys._getframe(1), site, f, args, kwargs)
         if self.paused:
             return run(*args, **kwargs)
+        if self.wanted is None and args and name.startswith(_LEARNS):
+            self._follow_unnamed(site, owner, args[0])
         followed = self._involved(owner, self._spelled(site, 0))
         if name == "pipe" and followed and args and self._own(args[0]):
             return self._descend(site, args[0], (owner, *args[1:]), kwargs)
         if not followed and not self._any(site, 1, args, kwargs):
-            return self._plain(site, run, args, kwargs, owner)
+            result = self._plain(site, run, args, kwargs, owner)
+            if name in _PREPARES and kinds.is_data(result):
+                what = "%s.%s" % (type(owner).__name__, name)
+                self._preparations[id(result)] = (result, self.sites[site].line, what)
+            return result
         if self._own(f):
             return self._descend(site, f, args, kwargs)
         spelled = self.sites[site].callee
@@ -530,7 +542,22 @@ class Recorder(RowLoops):
         op = Op(len(self.ops), "source", site, self.context, name, (), {}, node)
         self.ops.append(op)
         self._note_rows(op, value)
+        made = self._preparations.get(id(value))
+        if made is not None and made[0] is value:
+            self.prepared[node] = made[1:]
         return node
+
+    def _follow_unnamed(self, site: int, owner: Any, value: Any) -> None:
+        """``scaler.fit_transform(cancer.data)``: a table that no name is bound to."""
+        spelled = self._spelled(site, 1)
+        if spelled[0] != "site" or self.paused or not kinds.is_data(value):
+            return
+        if self.node_of(value) is not None or isinstance(owner, (types.ModuleType, type)):
+            return
+        inner = self.sites[spelled[1]].operands
+        born = len(inner) == 1 or (len(inner) == 2 and inner[1][0] == "literal")
+        if born and (kinds.is_frame(value) or getattr(value, "ndim", 0) == 2) and len(value) > 1:
+            self._follow_source(site, self._leaf(spelled) or self._root(spelled) or "rows", value)
 
     # ---- calls
 

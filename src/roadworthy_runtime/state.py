@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Optional
 
-from roadworthy_runtime import foreign, support
+from roadworthy_runtime import combining, foreign, support
 from roadworthy_runtime.compare import ADDRESSES, difference, short
 from roadworthy_runtime.plain import NotPlain, encode, in_order
+from roadworthy_runtime.support.segment import Segment
 from roadworthy_runtime.support.state import foreign_types, read_value, skops_io
 
 _READABLE = 1_000
@@ -112,6 +113,8 @@ def summary(value: Any) -> str:
     'mapping of 2 keys'
     """
     kind = type(value).__name__
+    if isinstance(value, Segment):
+        return combining.summary(value)
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple) and len(shape) == 2 and hasattr(value, "columns"):
         return f"table of {shape[0]:,} rows x {shape[1]:,} columns"
@@ -142,6 +145,8 @@ def _comes_back(data: bytes, entry: Mapping[str, Any], value: Any, names: Mappin
         again = read_value(data, entry, names)
         if entry["format"] in foreign.SUFFIXES:
             return foreign.same_again(entry["format"], value, again, names)
+        if entry["format"] == "flow":
+            return "" if again.data == value.data else "its files differ"
         found = difference(value, again)
     except Exception as problem:
         return f"{entry['format']} does not bring it back: {type(problem).__name__}: {problem}"
@@ -153,6 +158,9 @@ def _comes_back(data: bytes, entry: Mapping[str, Any], value: Any, names: Mappin
 
 def _formats(value: Any) -> Iterator[str]:
     """The formats worth trying, the safest and most readable first."""
+    if isinstance(value, Segment):
+        yield "flow"
+        return
     own = foreign.format_of(value)
     if own is not None:
         yield own
@@ -192,6 +200,10 @@ def _json(value: Any, names: Mapping[str, Any]) -> _Written:
         return (text + "\n").encode("utf-8"), {"requires": []}
     except UnicodeEncodeError:
         return (json.dumps(plain, indent=1) + "\n").encode("ascii"), {"requires": []}
+
+
+def _flow(value: Any, names: Mapping[str, Any]) -> _Written:
+    return value.data, {"requires": combining.entry_of("", value)["requires"]}
 
 
 def _npy(value: Any, names: Mapping[str, Any]) -> _Written:
@@ -328,5 +340,9 @@ _FORMATS: dict[str, Callable[[Any, Mapping[str, Any]], _Written]] = {
     "parquet": _parquet,
     "skops": _skops,
     "pickle": _pickle,
+    "flow": _flow,
 }
-_SUFFIXES = {"json": "json", "npy": "npy", "parquet": "parquet", "skops": "skops", "pickle": "pkl"}
+_SUFFIXES = {
+    "json": "json", "npy": "npy", "parquet": "parquet", "skops": "skops", "pickle": "pkl",
+    "flow": "zip",
+}  # fmt: skip

@@ -78,6 +78,12 @@ LAW = (
         "numpy", 'df["up"] = np.cumsum(df["w"].to_numpy())', error=LawBroken, words=("cumsum",)
     ),
     between(
+        "filled from neighbours, though nothing is null",
+        'df["x"] = df["x"].ffill()',
+        error=LawBroken,
+        words=("ffill", "other rows"),
+    ),
+    between(
         "counter",
         'df["turn"] = df.groupby("town").cumcount()',
         error=LawBroken,

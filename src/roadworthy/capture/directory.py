@@ -34,7 +34,7 @@ def write_directory(
     shutil.copytree(
         runtime / "support", target / "flow_support", ignore=shutil.ignore_patterns("__pycache__")
     )
-    if "import flow_frozen" in text:
+    if "import flow_frozen" in text or any(e["format"] == "flow" for e in plan["state"]):
         shutil.copyfile(runtime / "frozen.py", target / "flow_frozen.py")
     shutil.copytree(recorded / "state", target / "state")
     document = {

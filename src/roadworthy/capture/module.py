@@ -97,10 +97,24 @@ def _definitions(plan: dict[str, Any], files: list[str]) -> str:
 def _constants(plan: dict[str, Any], body: str) -> str:
     """The constants that the rest reads, by the names that the author gave them."""
     constants: dict[str, str] = plan["constants"]
-    texts = [body, *(entry["source"] for entry in plan["definitions"]), *constants.values()]
-    words = set(re.findall(r"[^\W\d]\w*", "\n".join(texts)))
+    words = _names([f"def body():\n{textwrap.indent(body, '    ')}"])
+    words |= _names([entry["source"] for entry in plan["definitions"]])
+    while more := _names([constants[title] for title in words & set(constants)]) - words:
+        words |= more
     made = "".join(f"{title} = {text}\n" for title, text in constants.items() if title in words)
     return made and "\n" + made
+
+
+def _names(texts: list[str]) -> set[str]:
+    """The names that texts of Python read, those in texts that they are given (``query``) too."""
+    found: set[str] = set()
+    for node in (node for text in texts for node in ast.walk(ast.parse(text))):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            found.add(node.id)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if "\n" not in node.value:
+                found.update(re.findall(r"[^\W\d]\w*", node.value))
+    return found
 
 
 _KINDS = {

@@ -16,6 +16,8 @@ FACADE_NAMES = (
     "creation_only",
     "dataset",
     "deploy",
+    "ensemble",
+    "flow",
     "learned",
     "log_metric",
     "param",

@@ -6,7 +6,21 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Optional
+
+PACKED: dict[str, dict[str, bytes]] = {}
+"""Flows in archives: the folder where each would lie -> its files by path."""
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's bytes, on disk or in an archive. Raises OSError."""
+    for folder in path.parents if PACKED else ():
+        if str(folder) in PACKED:
+            found = PACKED[str(folder)].get(path.relative_to(folder).as_posix())
+            if found is not None:
+                return found
+    return path.read_bytes()
 
 
 class FlowError(ValueError):

@@ -19,6 +19,7 @@ from .basis import (
     Warned,
     numpy,
     pandas,
+    read_bytes,
     take,
     without_gradients,
 )
@@ -273,6 +274,6 @@ def _read_toml(path: Path) -> dict[str, Any]:
             toml: Any = importlib.import_module(name)
         except ImportError:
             continue
-        document: dict[str, Any] = toml.loads(path.read_text("utf-8"))
+        document: dict[str, Any] = toml.loads(read_bytes(path).decode("utf-8"))
         return document
     raise FlowError("flow.toml can't be read: Python before 3.11 needs the package tomli")

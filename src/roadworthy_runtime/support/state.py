@@ -18,7 +18,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Union
 
-from .basis import FlowError, numpy, pandas
+from .basis import FlowError, numpy, pandas, read_bytes
 from .foreign import READERS as FOREIGN
 
 
@@ -39,7 +39,7 @@ def load_state(file: Union[str, Path]) -> State:
     """
     folder = Path(file).resolve().parent / "state"
     caller = sys._getframe(1).f_globals
-    index = json.loads((folder / "index.json").read_text("utf-8"))
+    index = json.loads(read_bytes(folder / "index.json").decode("utf-8"))
     if index["format"] != 1:
         raise FlowError(f"{folder.name}/index.json has format {index['format']}, 1 is known here")
     return State({e["name"]: load_value(folder, e, caller) for e in index["values"]})
@@ -49,7 +49,7 @@ def load_value(folder: Path, entry: Mapping[str, Any], names: Mapping[str, Any])
     """One value. ``names`` are the globals in which classes of the program are found."""
     path = folder / entry["file"]
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except OSError as problem:
         raise FlowError(f"state {entry['name']} can't be read: {problem}") from problem
     if hashlib.sha256(data).hexdigest() != entry["digest"]:
@@ -142,12 +142,18 @@ def _own(module: str, name: str, names: Mapping[str, Any]) -> Any:
     return found
 
 
+def _read_flow(data: bytes, entry: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
+    module: Any = importlib.import_module(".segment", __package__)
+    return module.Segment(data)
+
+
 _READERS: dict[str, Callable[[bytes, Mapping[str, Any], Mapping[str, Any]], Any]] = {
     "json": _read_json,
     "npy": _read_npy,
     "parquet": _read_parquet,
     "skops": _read_skops,
     "pickle": _read_pickle,
+    "flow": _read_flow,
 }
 
 

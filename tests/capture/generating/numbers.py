@@ -16,6 +16,7 @@ from tests.capture.generating.building import (
     Build,
     NotHere,
     Row,
+    Unmade,
     null,
     number,
 )
@@ -197,8 +198,19 @@ def scaler(g: Build) -> None:
         g.say(f"$L[{names!r}] = {made}.fit_transform($L[{names!r}])")
         if not g.whole:
             g.say(f"$F[{names!r}] = {made}.transform($F[{names!r}])")
+    _together(g, names)
     for name, center, spread in parts:
         _shift(g, name, center, spread)
+
+
+def _together(g: Build, names: list[str]) -> None:
+    """One call takes all of these columns: it fails for all where one of them could not be made."""
+
+    def step(row: Row) -> None:
+        if any(isinstance(row[name], Unmade) for name in names):
+            row.update(dict.fromkeys(names, Unmade()))
+
+    g.table.do(step)
 
 
 def _shift(g: Build, name: str, center: float, spread: float) -> None:
