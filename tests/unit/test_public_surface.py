@@ -20,6 +20,8 @@ PUBLIC = [
     "creation_only",
     "dataset",
     "deploy",
+    "ensemble",
+    "flow",
     "learned",
     "log_metric",
     "param",
