@@ -404,7 +404,9 @@ class Analysis:
         ids, tried = self.full.ids.get(node), self.lanes[0].ids.get(node)
         if not isinstance(ids, np.ndarray) or not isinstance(tried, np.ndarray):
             return
-        left = np.unique(ids[ids >= 0])
+        there = np.zeros(self.count, dtype=bool)
+        there[ids[ids >= 0]] = True
+        left = np.flatnonzero(there)
         if len(left) < len(self._answered) and np.isin(tried, left).sum() < min(_FEW, len(left)):
             raise FewRows(left)
 

@@ -426,10 +426,7 @@ class Runner:
         if kinds.is_frame(result) and kinds.is_frame(base):
             if len(result) != len(base):
                 return ABSENT
-            good = [
-                name for name in base.columns
-                if name in result.columns and same(base[name], result[name])
-            ]  # fmt: skip
+            good = _alike(base, result)
             if len(good) == len(base.columns) == len(result.columns):
                 return result if list(result.columns) == list(base.columns) else ABSENT
             return result[good] if trimmed and good else ABSENT
@@ -447,6 +444,15 @@ class Runner:
             return result if same(base, result) else ABSENT
         except Exception:
             return ABSENT
+
+
+def _alike(base: Any, result: Any) -> List[Any]:
+    """The columns that two tables of as many rows have in common, and hold the same."""
+    there = set(result.columns)
+    both = [name for name in base.columns if name in there]
+    if base[both].equals(result[both]):  # column by column takes ten times as long
+        return both
+    return [name for name in both if same(base[name], result[name])]
 
 
 def _settled(step: Step) -> Op:

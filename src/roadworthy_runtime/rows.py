@@ -74,6 +74,8 @@ def _same_frames(left: Any, right: Any, subset: bool) -> bool:
             return False
     elif list(left.columns) != names:
         return False
+    if not subset and left.index is right.index and left.equals(right):
+        return True
     if len(set(names)) != len(names):
         return all(
             _same_arrays(left.iloc[:, place], right.iloc[:, place]) for place in range(len(names))

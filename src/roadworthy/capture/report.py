@@ -75,11 +75,12 @@ class _Marked:
         self.path = path
         self.plan = plan
         self.tree = ast.parse(source)
+        self.statements = list(_statements(self.tree))
         self.text = source.split("\n")
         self.roles: dict[int, LineRole] = {}
         self.whys: dict[int, str] = {}
         self.marks: dict[int, list[Mark]] = {}
-        for statement in _statements(self.tree):
+        for statement in self.statements:
             self._set(statement.lineno, _end(statement), "dropped", _why_dropped(statement))
         self._mark_input()
         self._mark_names()
@@ -127,7 +128,7 @@ class _Marked:
     def _at(self, line: int) -> ast.stmt | None:
         """The innermost statement that begins at a line."""
         found = None
-        for statement in _statements(self.tree):
+        for statement in self.statements:
             if statement.lineno == line:
                 found = statement
         return found
@@ -143,7 +144,7 @@ class _Marked:
         constants = {
             n for n, text in self.plan["constants"].items() if not text.startswith("state.")
         }
-        for statement in _statements(self.tree):
+        for statement in self.statements:
             if isinstance(statement, ast.Import | ast.ImportFrom):
                 if any(line in imports for line in _single_imports(statement)):
                     self._set(statement.lineno, _end(statement), "kept", "")
@@ -185,7 +186,7 @@ class _Marked:
 
     def _open(self, line: int) -> None:
         """The loops, conditions and functions around a kept line are kept."""
-        for statement in _statements(self.tree):
+        for statement in self.statements:
             if statement.lineno < line <= _end(statement) and hasattr(statement, "body"):
                 self._set(statement.lineno, _header_end(statement), "kept", "")
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -180,7 +181,19 @@ def captured_by(
         caller=caller(),
         explain=asked.explain,
     )
+    threading.Thread(target=_make_ready, args=[interpreter], daemon=True).start()
     return capture_program(request, out, lambda text, _share: shown.begin(text), before)
+
+
+def _make_ready(interpreter: Path) -> None:
+    """While the program runs, load and find out what is needed once it has ended."""
+    with contextlib.suppress(Exception):  # what fails here fails again where it can be told
+        import pyarrow.parquet  # noqa: F401
+
+        import roadworthy.client.uploading  # noqa: F401
+        from roadworthy.runtime.environments import describe
+
+        describe(interpreter)
 
 
 def _keep_failed_run(control: Any, error: RoadworthyError, program: Path, quiet: bool) -> None:
