@@ -286,6 +286,7 @@ DATA_PATHS = [
 ]
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_of_data_is_accessible_and_fits(world: Any, open_page: Any, scheme: str) -> None:
     seed(world)
