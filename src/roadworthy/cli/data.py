@@ -131,7 +131,7 @@ def commit(
     dry_run: DryRun = False,
 ) -> None:
     """Commit files and tables; Parquet, CSV, JSON lines and Arrow are kept as tables."""
-    from roadworthy.cli.staging import Stage, changes_of, planned
+    from roadworthy.cli.staging import Keys, Stage, changes_of, planned
 
     wanted = parse_commit(name)
     stage = Stage(settings_of().home, wanted)
@@ -142,7 +142,8 @@ def commit(
             cure=f"roadworthy data commit {name} FILES, or roadworthy data add {name} FILES",
         )
     with opened() as datasets:
-        keys = _words(key) or datasets.dataset(wanted.dataset).key
+        usual = datasets.dataset(wanted.dataset).key
+        keys = Keys(asked=_words(key), usual=usual)
         changes = changes_of(datasets, str(wanted), files, append, keys, remove or [], mirror)
         if dry_run:
             for each in changes:
@@ -172,7 +173,7 @@ def commit(
 def _print_commit(made: Committed) -> None:
     commit = made.commit
     say(f"{made.name}  {commit.dataset}@{commit.branch}")
-    say(f"  {commit.files} paths, {size(commit.bytes)}; stored anew: {size(commit.added)}")
+    say(f"  {_paths(commit.files)}, {size(commit.bytes)}; stored anew: {size(commit.added)}")
 
 
 @data.command("log")
@@ -239,7 +240,7 @@ def show(
         say(f"  {plain(commit.message)}")
     for each in commit.provenance:
         say(f"  from {each.kind} {each.name} {plain(each.detail)}".rstrip())
-    say(f"  {commit.files} paths, {size(commit.bytes)}")
+    say(f"  {_paths(commit.files)}, {size(commit.bytes)}")
     say()
     table(
         ["path", "kind", "size", "rows", "content"],
@@ -468,6 +469,10 @@ def cat(
             batches = reader.batches(_words(columns) or None, start, stop)
             write_rows(schema, batches, form, output)
     output.flush()
+
+
+def _paths(number: int) -> str:
+    return f"{number} path" if number == 1 else f"{number} paths"
 
 
 def _words(text: str) -> list[str]:

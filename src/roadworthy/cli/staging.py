@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,12 +80,32 @@ def _one(source: Path, path: str, kind: str) -> Planned:
     return Planned(source=str(source.absolute()), path=check_tree_path(path), kind=kind)
 
 
+@dataclass(frozen=True)
+class Keys:
+    """The columns that tell rows apart: those that were asked for, else the dataset's own.
+
+    The dataset's hold for tables that have them; what is asked for must be there.
+    """
+
+    asked: Sequence[str]
+    usual: Sequence[str]
+
+    def of(self, source: Path) -> Sequence[str]:
+        """The key of a file's table. Raises UsageError, StorageError."""
+        from roadworthy.data.sources import open_rows
+
+        if self.asked or not self.usual:
+            return self.asked
+        with open_rows(source) as reader:
+            return self.usual if set(self.usual) <= set(reader.schema.names) else ()
+
+
 def changes_of(
     datasets: Datasets,
     name: str,
     files: Sequence[Planned],
     append: bool,
-    key: Sequence[str],
+    keys: Keys,
     remove: Sequence[str],
     mirror: bool,
 ) -> list[Change]:
@@ -99,9 +120,9 @@ def changes_of(
         if append and not is_table:
             raise UsageError(f"{source} has no rows to append", cure="leave out --append")
         if append:
-            changes.append(Append(each.path, source, key=key))
+            changes.append(Append(each.path, source, key=keys.of(source)))
         elif is_table:
-            changes.append(PutTable(each.path, source, key=key))
+            changes.append(PutTable(each.path, source, key=keys.of(source)))
         else:
             changes.append(PutFile(each.path, source))
     gone = set(remove)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import pyarrow as pa
+
 from roadworthy.core.dataset import Entry, replaced
 from roadworthy.core.dataset_names import check_tree_path
 from roadworthy.data import paged
@@ -20,7 +22,7 @@ from roadworthy.data.pieces import PieceWriter
 from roadworthy.data.reachable import entry_pieces
 from roadworthy.data.snapshot import Snapshot, entry_record
 from roadworthy.data.sources import open_rows
-from roadworthy.data.tables import TableWriter, append_rows, load_manifest
+from roadworthy.data.tables import Manifest, TableWriter, append_rows, load_manifest
 from roadworthy.data.updating import update_rows
 from roadworthy.errors import Conflict, NotFound, StorageError, UsageError
 
@@ -148,6 +150,15 @@ def _opened(source: Path | bytes | BinaryIO) -> Iterator[BinaryIO]:
         ) from error
 
 
+def _writer(
+    writer: PieceWriter, schema: pa.Schema, change: PutTable | Append, previous: Manifest | None
+) -> TableWriter:
+    try:
+        return TableWriter(writer, schema, tuple(change.key), previous)
+    except UsageError as error:
+        raise UsageError(f"{change.path}: {error.message}", cure=error.cure) from None
+
+
 def _put_table(
     writer: PieceWriter, change: PutTable, parent: Snapshot | None, report: Report
 ) -> Entry:
@@ -155,7 +166,7 @@ def _put_table(
     known = before is not None and before.kind == "table"
     previous = load_manifest(writer.store, before) if known and before else None
     with open_rows(change.rows) as reader:
-        table = TableWriter(writer, reader.schema, tuple(change.key), previous)
+        table = _writer(writer, reader.schema, change, previous)
         runs = table.write(reader, lambda size: report(change.path, size))
     return table.finish(change.path, runs)
 
@@ -175,6 +186,6 @@ def _append(
     before = parent.find(change.path) if parent is not None else None
     previous = load_manifest(writer.store, before) if before is not None else None
     with open_rows(change.rows) as reader:
-        table = TableWriter(writer, reader.schema, tuple(change.key), previous)
+        table = _writer(writer, reader.schema, change, previous)
         runs = table.write(reader, lambda size: report(change.path, size))
     return Appended(table, runs)

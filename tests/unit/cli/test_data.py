@@ -135,3 +135,17 @@ def test_care(run: Run) -> None:
     largest = max(packs, key=lambda each: each.stat().st_size)
     largest.write_bytes(largest.read_bytes()[:100])
     assert "is damaged" in run("fsck", code=10)
+
+
+def test_the_key_of_a_dataset_holds_for_the_tables_that_have_it(run: Run) -> None:
+    run("init", "orders", "--key", "id")
+    rows("orders.csv", 5)
+    Path("names.csv").write_text("name,phone\nAda,1\n")
+    said = run("commit", "orders", "orders.csv", "names.csv", "--message", "both")
+    assert "2 paths" in said
+    asked = run("commit", "orders", "names.csv", "--key", "id", "--message", "no", code=2)
+    assert "names.csv: the key's column 'id' is not in the table" in asked
+    rows("orders.csv", 5, price=2.5)
+    assert "1 path" in run("init", "one") + run("commit", "one", "orders.csv", "--message", "m")
+    run("commit", "orders", "orders.csv", "--message", "dearer")
+    assert "0 added, 0 removed, 5 changed" in run("diff", "orders@main~1")
