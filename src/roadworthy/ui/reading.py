@@ -68,6 +68,7 @@ class Reader:
             },
             now=now,
             signed_in=signed_in,
+            sources=data.browser().source_lines(),
         )
 
     def models(self, asked: Asked, signed_in: bool) -> ModelsFacts:

@@ -239,6 +239,13 @@ def test_sources_that_need_somebody_come_first_and_say_why(client: Client) -> No
     assert "1 of 3 sources fit." in text_of(client.get("/sources?q=bo"))
 
 
+def test_the_overview_names_sources_that_are_not_well(client: Client) -> None:
+    text = text_of(client.get("/"))
+    assert "Source bolt: stopped" in text
+    assert "resume bolt" in text
+    assert "Source acme-ops" not in text
+
+
 def test_a_source_shows_polls_deliveries_and_quarantine_with_reasons(client: Client) -> None:
     page = client.get("/sources/acme-ops")
     text = text_of(page)

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from roadworthy.core.deployment import AgentStatus, Deployment
 from roadworthy.core.operation import Operation
 from roadworthy.core.release import Release
 from roadworthy.core.run import Run
-from roadworthy.ui.formats import count, duration, number, plural
+from roadworthy.ui.formats import count, duration, number, plural, shortened
 from roadworthy.ui.health import Healths, silence
 from roadworthy.ui.traffic import Flow
 from roadworthy.ui.views.models import by_model, model_row
 from roadworthy.ui.views.parts import View, model_path, page, problem_line, run_path, run_row
+from roadworthy.ui.views.sources import source_path
+
+if TYPE_CHECKING:
+    from roadworthy.data.browser import SourceLine
 
 FIRST_COMMAND = "roadworthy deploy train.py --input flights --output scores --name flight-delay"
 MOST_NEEDS = 12
@@ -27,7 +32,7 @@ class HomeFacts:
 
     ``models`` are all of them, ``shown`` those with a row of their own; ``newest`` maps these to
     their newest release, ``flows`` a release's name to what passed to it, ``made`` a run's id to
-    its releases.
+    its releases; ``sources`` are all sources of data.
     """
 
     models: Sequence[str]
@@ -42,6 +47,7 @@ class HomeFacts:
     made: Mapping[str, Sequence[Release]]
     now: datetime
     signed_in: bool = False
+    sources: Sequence[SourceLine] = ()
 
 
 def home(facts: HomeFacts) -> View:
@@ -166,6 +172,17 @@ def _needs(facts: HomeFacts, healths: Healths) -> list[View]:
                 "href": model_path(operation.model),
             }
         )
+    found += [
+        {
+            "sign": "warn" if each.health.kind == "late" else "bad",
+            "title": f"Source {each.source.name}: {each.health.kind}",
+            "text": shortened(each.health.said, 300),
+            "cure": each.health.cure,
+            "href": source_path(each.source.name),
+        }
+        for each in facts.sources
+        if each.health.ill
+    ]
     if facts.runs and facts.runs[0].status == "failed":
         run = facts.runs[0]
         problem_ = problem_line(run.problem)
