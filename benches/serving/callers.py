@@ -1,12 +1,13 @@
 """Overload, idle connections and slow callers: what they do to everybody else.
 
-    python benches/serving/callers.py [--idle 10000] [--slow 1000] [--seconds 5]
+    python benches/serving/callers.py [--idle 10000] [--slow 1000] [--seconds 5] [--only KIND]
 
 Server processes share one core, callers have another. The flow of overload costs 10 ms and 1 ms
 for each row. *Goodput* is good answers a second: first of as many callers as saturate it, then
 of five times the requests that it can answer, sent at their own pace by callers who wait half a
 second at most and do not slow down. Then p99 of one good caller: alone, beside connections that say
-nothing, and beside callers whose requests stop in the middle; and what each of those costs.
+nothing, beside callers whose requests stop in the middle, and beside callers who send their bodies
+a byte a second; and what each of those costs.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ import socket
 import statistics
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -52,16 +55,21 @@ def main() -> int:
     parser.add_argument("--idle", type=int, default=10_000)
     parser.add_argument("--slow", type=int, default=1_000)
     parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--only", choices=["overload", "idle", "slow", "bytes"])
     options = parser.parse_args()
     most = options.idle + options.slow + 1000
     resource.setrlimit(
         resource.RLIMIT_NOFILE, (most, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     )
-    missed = overload(options.seconds)
-    missed |= crowded("idle", options.idle, b"", options.seconds)
     head = b"POST /models/tiny/predict HTTP/1.1\r\nhost: x\r\ncontent-length: 400\r\n"
-    missed |= crowded("slow", options.slow, head, options.seconds)
-    return int(missed)
+    kinds: dict[str, Callable[[], bool]] = {
+        "overload": lambda: overload(options.seconds),
+        "idle": lambda: crowded("idle", options.idle, b"", options.seconds),
+        "slow": lambda: crowded("slow", options.slow, head, options.seconds),
+        "bytes": lambda: crowded("bytes", options.slow, head + b"\r\n", options.seconds, drip=True),
+    }
+    wanted = [options.only] if options.only else list(kinds)
+    return int(sum(kinds[kind]() for kind in wanted) > 0)
 
 
 def overload(seconds: float) -> bool:
@@ -150,8 +158,11 @@ async def flood(port: int, rate: float, seconds: float) -> tuple[float, float, f
     )
 
 
-def crowded(kind: str, count: int, said: bytes, seconds: float) -> bool:
-    """One good caller's p99, alone and beside ``count`` connections that said only so much."""
+def crowded(kind: str, count: int, said: bytes, seconds: float, drip: bool = False) -> bool:
+    """One good caller's p99, alone and beside ``count`` connections that said only so much.
+
+    With ``drip`` each of them goes on with a byte a second.
+    """
     with Host() as host:
         host.follow(1, host.add_flow(1))
         host.applied()
@@ -167,7 +178,12 @@ def crowded(kind: str, count: int, said: bytes, seconds: float) -> bool:
                 others[-1].sendall(said) if said else None
             time.sleep(1)
             grown = max(grown, (resident(gateway) - before) / count)
+            over = threading.Event()
+            more = threading.Thread(target=dripping, args=(others if drip else [], over))
+            more.start()
             pairs.append((quiet, alone(port, seconds)))
+            over.set()
+            more.join()
             opened = len(others)
             for each in others:
                 each.close()
@@ -177,6 +193,13 @@ def crowded(kind: str, count: int, said: bytes, seconds: float) -> bool:
     print(f"{kind:<11} {opened:,} connections: p99 of others {ratio:.2f} times ", end="")
     print(f"({pairs[0][0]['p99']:.2f} ms alone), {errors} errors, {grown / 1000:.1f} KB each")
     return ratio > WANTED["p99"] or grown > WANTED["bytes"] or errors > 0
+
+
+def dripping(callers: list[socket.socket], over: threading.Event) -> None:
+    """Send a byte a second for each caller."""
+    while not over.wait(1.0):
+        for each in callers:
+            each.send(b" ")
 
 
 def alone(port: int, seconds: float) -> dict:

@@ -19,6 +19,7 @@ import msgspec
 from flow_features import rows
 
 from roadworthy.core.deployment import WorkerSpec
+from roadworthy.serving.agent_workers import prepare_golden
 from roadworthy.serving.options import LogOptions
 from roadworthy.testing.hosts import Host, wait_until
 
@@ -177,6 +178,7 @@ class Ours(Side):
         directory = flow_files.write(self.host.directory / "flows" / digest, self.kind)
         if self.fast:
             self.said = flow_files.add_fast(directory)
+        prepare_golden(directory, digest, self.host.directory / "agent")  # as certifying does
         (self.host.directory / "flows").rename(self.host.directory / "made")
         began = time.perf_counter()
         self.host.__enter__()

@@ -97,6 +97,9 @@ def _put_together(folder: Path, group: list[Segment], now: float) -> int:
         fresh.replace(target)
     finally:
         fresh.unlink(missing_ok=True)
+    tables.clear()
+    del table
+    pa.default_memory_pool().release_unused()
     return len(paths)
 
 

@@ -24,6 +24,8 @@ THREAD_LIMITS = (
 )
 IDLE_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
 """Threads of numeric libraries sleep while they wait: a spinning one takes another's core."""
+ONE_HEAP = {"MALLOC_ARENA_MAX": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+"""With few threads, one heap for all of them and for Arrow holds on to less that is free."""
 MOST_LOG_BYTES = 5 * 1024 * 1024
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -167,7 +169,7 @@ def base_environment(threads: int = 1) -> dict[str, str]:
     kept = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ}
     limits = dict.fromkeys(THREAD_LIMITS, str(threads))
     python = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
-    return {**kept, **limits, **IDLE_THREADS, **python}
+    return {**kept, **limits, **IDLE_THREADS, **ONE_HEAP, **python}
 
 
 def last_lines(log: Path, since: int, lines: int = 8) -> str:
