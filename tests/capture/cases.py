@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from tests.capture import cases_of_libraries, cases_of_rows, oracles, rows
 from tests.capture.case import Case
-from tests.capture.whole import bunches, flights, surveys
+from tests.capture.whole import bunches, flights, surveys, tumours
 
 
 def _flowers() -> pd.DataFrame:
@@ -159,4 +159,5 @@ CASES = [
     *bunches.CASES,
     *flights.CASES,
     *surveys.CASES,
+    *tumours.CASES,
 ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_breast_cancer, load_iris
 from tests.capture import by_hand_rows
 from tests.capture.case import Case
 
@@ -20,6 +21,11 @@ def _new_flowers() -> pd.DataFrame:
         [(5.0, 3.4, 1.5, 0.2), (6.1, 2.8, 4.6, 1.4), (7.1, 3.0, 5.9, 2.2), (0.0, 9.0, 9.0, 0.0)],
         columns=["a", "b", "c", "d"],
     )
+
+
+def _new_tumours() -> Any:
+    known = load_breast_cancer().data
+    return np.array([known[:40].mean(axis=0), known[19:22].mean(axis=0), known.max(axis=0) * 3])
 
 
 CASES = [
@@ -50,5 +56,25 @@ CASES = [
         answered="held.index",
         raw=_flowers,
         new=_new_flowers,
+    ),
+    Case(
+        "columns_not_needed",
+        "houses",
+        by_hand_rows.columns_not_needed,
+        "area rooms",
+        input="houses",
+        answered="houses.index",
+    ),
+    Case(
+        "unnamed_table",
+        "",
+        by_hand_rows.unnamed_table,
+        tuple(f"data_{place}" for place in range(30)),
+        input=None,
+        outputs=(),
+        output="lr_preds",
+        answered="train_test_split(range(569), test_size=0.3, random_state=0)[1]",
+        raw=lambda: load_breast_cancer().data,
+        new=_new_tumours,
     ),
 ]

@@ -75,6 +75,16 @@ LAW = (
         words=("mean", "other rows"),
     ),
     between(
+        "by a generator of one's own",
+        "def doubled(values):",
+        "    for value in values:",
+        "        yield value * 2",
+        'df["c"] = list(doubled(df["x"]))',
+        error=LawBroken,
+        words=("column c", "the input's rows"),
+        line=12,
+    ),
+    between(
         "numpy", 'df["up"] = np.cumsum(df["w"].to_numpy())', error=LawBroken, words=("cumsum",)
     ),
     between(
@@ -209,6 +219,19 @@ OUTPUTS = (
         outputs=("answer",),
     ),
     Refusal(
+        "out of fold",
+        HEAD + "from sklearn.model_selection import KFold\n"
+        'X = df[["x", "w"]]\n'
+        "oof = np.zeros(len(X))\n"
+        "for inside, outside in KFold(3).split(X):\n"
+        '    model = LinearRegression().fit(X.iloc[inside], df["y"].iloc[inside])\n'
+        "    oof[outside] = model.predict(X.iloc[outside])\n",
+        LawBroken,
+        12,
+        ("out of fold", "in no fold"),
+        outputs=("oof",),
+    ),
+    Refusal(
         "of no input",
         HEAD + TAIL + "answer = np.zeros(3)\n",
         CaptureError,
@@ -309,6 +332,15 @@ def test_a_program_that_ends_with_an_error_code_has_failed(tmp_path: Path) -> No
     program.write_text(HEAD + TAIL + "raise SystemExit(3)\n", "utf-8")
     with pytest.raises(ProgramFailed, match="exit code 3"):
         capture(program, tmp_path / "out", "df", ("scores",))
+
+
+def test_a_program_that_ends_its_own_process_is_told_so(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(HEAD + "import os\nos._exit(0)\n" + TAIL, "utf-8")
+    with pytest.raises(ProgramFailed, match=r"without a result \(exit code 0\)") as raised:
+        capture(program, tmp_path / "out", "df", ("scores",))
+    assert "os._exit" in raised.value.cure
+    assert not (tmp_path / "out" / "flow").exists()
 
 
 def test_program_and_interpreter_have_to_exist(tmp_path: Path) -> None:

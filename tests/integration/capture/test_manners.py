@@ -102,3 +102,41 @@ def test_files_named_like_the_library_s_modules_do_no_harm(tmp_path: Path) -> No
         said = process.stdout.read().decode()
         assert process.wait(60) == 0, said
     assert (tmp_path / "flow" / "flow.py").exists()
+
+
+WANDERING = """\
+import io
+import os
+import sys
+
+import pandas as pd
+
+os.chdir("/")
+sys.argv[:] = ["another", "--name"]
+sys.stdout = io.StringIO()
+df = pd.DataFrame({"a": [1.0, 2.0, 3.0] * 10})
+print(df.describe())
+scores = df["a"] - df["a"].mean()
+"""
+
+
+def test_a_program_may_change_its_folder_its_arguments_and_its_output(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(WANDERING)
+    with capturing(tmp_path, "--to", "flow") as process:
+        said, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, said.decode()
+    text = (tmp_path / "flow" / "flow.py").read_text("utf-8")
+    assert 'scores = df["a"] - state.a_mean' in text
+    assert "argv" not in text
+
+
+def test_two_captures_of_one_program_do_not_meet(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(SIMPLE)
+    with capturing(tmp_path, "--to", "one") as first, capturing(tmp_path, "--to", "two") as second:
+        for process in (first, second):
+            said, _ = process.communicate(timeout=300)
+            assert process.returncode == 0, said.decode()
+    names = [path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.py")]
+    assert names
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
