@@ -13,7 +13,7 @@ COMPILE = UV_DEFAULT_INDEX=$(INDEX) $(BIN)/uv pip compile pyproject.toml require
 	--no-emit-package roadworthy-runtime
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart install test test-heavy generated clients check lint types layers doctest surface documented bench faults reference pins wheels clean
+.PHONY: help quickstart install test test-heavy generated clients check lint types layers doctest surface documented bench faults screenshots reference pins wheels clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ faults: $(VENV)/.dev ## Make faults by the hundred and count violated promises; 
 bench: $(VENV)/.dev ## Measure side by side with the alternatives, and print ratios
 	@failed=0; for bench in benches/*/bench.py; do \
 		echo "== $$bench"; $(BIN)/python $$bench || failed=1; done; exit $$failed
+
+screenshots: $(VENV)/.dev ## Take the tutorial's pictures anew, from a real run in Chromium
+	$(BIN)/python tools/screenshots.py $(ARGS)
 
 reference: $(VENV)/.dev ## Write docs/reference anew from docstrings and the command line
 	$(BIN)/python tools/reference.py

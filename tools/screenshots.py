@@ -44,7 +44,7 @@ SHOTS = {
     "promote": (f"/models/{MODEL}/releases/2/promote?to=production", 620),
     "app": (f"/apps/{MODEL}", 900),
     "log": (f"/models/{MODEL}/log", 700),
-    "failed-run": ("", 700),
+    "failed-run": ("", 560),
 }
 """Name, address and height of each picture; the failed run's address is known once it failed."""
 
