@@ -157,6 +157,7 @@ def _read_side(bench: Bench, side: Side, first: str, version: making.Version) ->
         side.ask("stage", version.whole)
     side.ask("change", "block", version.whole, version.part)
     if not staged:
+        side.again()
         answer = side.ask("batches")
         found["peak"] = answer["peak"]
         from pyarrow import parquet

@@ -46,6 +46,11 @@ class Side:
         self.folder = self._home / f"{self._stores}"
         self.ask("open", str(self.folder), *self._more)
 
+    def again(self) -> None:
+        """The same store in a new process, which holds no memory yet."""
+        self.stop()
+        self.ask("open", str(self.folder), *self._more)
+
     def ask(self, call: str, *given: Any, times: int = 1, most: float = 1e9) -> dict[str, Any]:
         """What the side answers. Raises Failed."""
         process = self._process or self._start()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -36,6 +38,7 @@ _GAP = 64 << 10
 _SPAN = 16 << 20
 _BATCH = 512
 _CACHED = 4 << 20
+_READERS = max(2, os.cpu_count() or 1)
 
 
 class Pieces(Protocol):
@@ -78,8 +81,13 @@ class PieceStore:
         for attempt in (1, 2):  # gc may have moved some from one pack to another meanwhile
             places = self._places(wanted)
             try:
-                for stretch in _stretches(places):
-                    self._read(stretch, found)
+                stretches = list(_stretches(places))
+                if len(stretches) == 1:
+                    self._read(stretches[0], found)
+                else:
+                    with ThreadPoolExecutor(_READERS, thread_name_prefix="reading") as pool:
+                        for _ in pool.map(self._read, stretches, itertools.repeat(found)):
+                            pass  # what one raises is raised here
                 return found
             except StorageError as error:
                 if attempt == 2 or not isinstance(error.__cause__, StorageError | OSError):
