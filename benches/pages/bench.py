@@ -31,6 +31,9 @@ from roadworthy.core.deployment import AgentStatus, Deployment, StageChange, Wor
 from roadworthy.core.release import FlowFile, Lock, Release
 from roadworthy.core.run import Package, Run
 from roadworthy.core.signature import Column, Output, Signature
+from roadworthy.data import Datasets
+from roadworthy.data.browser import Browser
+from roadworthy.data.ingestion import Sources
 from roadworthy.operations.bell import Bell
 from roadworthy.operations.desired import Desired
 from roadworthy.operations.placing import Placement
@@ -120,7 +123,9 @@ async def ask(app: FastAPI, run: str) -> int:
     for path in (
         "/", "/models", "/models?sort=requests&page=7", "/models?q=77", f"/models/{BUSY}",
         f"/models/{BUSY}/releases/10", f"/models/{BUSY}/releases/10/try",
-        f"/models/{BUSY}/compare", f"/runs/{run}", f"/apps/{BUSY}", f"/models/{BUSY}/card",
+        f"/models/{BUSY}/releases/9/promote", f"/models/{BUSY}/releases/10/notes",
+        f"/models/{BUSY}/compare", "/runs", f"/runs?model={BUSY}", f"/runs/{run}",
+        f"/apps/{BUSY}", f"/models/{BUSY}/card",
         f"/models/{BUSY}/log", f"/models/{BUSY}/log?request=no-such-request",
         f"/models/{BUSY}/log?caller=caller-3&since=2d", f"/models/{BUSY}/log?only=unanswered",
         "/system", "/system/doctor", "/system/settings",
@@ -177,9 +182,12 @@ def app_over(settings: Settings, database: Database, registry: Registry) -> Fast
         for stage in ("decode", "validate", "queue", "batch", "worker", "encode"):
             metrics.stages.labels(name, stage).observe(0.0005)
     text = metrics.text().decode()
+    datasets = Datasets(database, open_blobs(settings.data_url), lambda: NOW)
+    browser = Browser(Sources(datasets, settings.sources))
     data = page_data(
-        desired, registry, GatewayClient("http://127.0.0.1:9"), settings, statuses=STATUS_BY_CODE
-    )
+        desired, registry, GatewayClient("http://127.0.0.1:9"), settings, lambda: browser,
+        statuses=STATUS_BY_CODE,
+    )  # fmt: skip
     data = type(data)(
         **{
             **{name: getattr(data, name) for name in data.__dataclass_fields__},

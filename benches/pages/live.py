@@ -31,10 +31,10 @@ BODY = json.dumps({"a": 3.0, "b": 1, "kind": "fine"})
 
 
 def main() -> int:
-    """Measure; 1 where the goal is missed."""
+    """Measure; 1 where the goal is not shown to be reached."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=10)
-    parser.add_argument("--seconds", type=float, default=RENEWED_SECONDS)
+    parser.add_argument("--pairs", type=int, default=40)
+    parser.add_argument("--seconds", type=float, default=1.5)
     given = parser.parse_args()
     with System({"ROADWORTHY_LOG_SAMPLE": "0"}) as system:
         system.up()
@@ -107,16 +107,19 @@ def read(address: str, open_: Event, ended: Event) -> None:
 
 
 def report(ratios: list[float]) -> int:
-    """Print the median and its interval; 1 where the goal is missed."""
+    """Print the median and its interval; 1 where the goal is not shown to be reached."""
     chance = random.Random(7)
     medians = sorted(statistics.median(chance.choices(ratios, k=len(ratios))) for _ in range(2000))
     middle, low, high = statistics.median(ratios), medians[50], medians[-51]
-    verdict = "reached" if middle >= GOAL else "missed"
+    if low >= GOAL:
+        verdict = "reached"
+    else:
+        verdict = "missed" if high < GOAL else "inconclusive: more pairs, or a quieter machine"
     print(
         f"throughput with {len(PAGES)} open pages over without: {middle:.3f} "
         f"[{low:.3f}, {high:.3f}] over {len(ratios)} pairs (goal {GOAL}): {verdict}"
     )
-    return int(middle < GOAL)
+    return int(low < GOAL)
 
 
 if __name__ == "__main__":
