@@ -79,6 +79,8 @@ def _reads(
         names = [step.columns] if isinstance(step.columns, str) else step.columns
         return {step.alias: wanted if names is None else set(names)}
     found: Dict[int, Columns] = {node: None for node in op.refs() if node not in step.frozen}
+    if wanted is not None and _puts_beside(op):
+        return {node: _among(analysis, node, wanted) for node in found}
     table = next((operand.node for operand in op.args if isinstance(operand, Ref)), -1)
     value = analysis.full.values.get(table)
     if table in found and list(op.refs()).count(table) == 1 and kinds.is_frame(value):
@@ -86,10 +88,26 @@ def _reads(
     return found
 
 
+def _puts_beside(op: Op) -> bool:
+    """Whether it is ``pd.concat([a, b], axis=1)``: the columns of each, under their own names."""
+    if op.kind != "call" or op.name.rpartition(".")[2] != "concat" or set(op.kwargs) != {"axis"}:
+        return False
+    axis = op.kwargs["axis"]
+    return isinstance(axis, Const) and axis.value in (1, "columns") and len(op.args) == 2
+
+
+def _among(analysis: Analysis, node: int, wanted: Set[str]) -> Columns:
+    """Those of the columns that a table has; None where it is no table that is known."""
+    value: Any = analysis.full.values.get(node)
+    return wanted & set(value.columns) if kinds.is_frame(value) else None
+
+
 def _read(op: Op, table: Any, wanted: Columns) -> Columns:
     """The columns that an operation reads of the table it is on, for these of its result."""
     if op.kind == "attr":
-        return {op.name} if op.name in table.columns else None
+        if op.name not in table.columns:
+            return set() if op.name == "index" else None
+        return {op.name}
     if op.kind == "call" and isinstance(op.args[0], Const):
         if isinstance(op.args[0].value, Segment):
             return set(op.args[0].value.labels)
