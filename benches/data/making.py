@@ -1,6 +1,6 @@
 """The data: a Parquet file of 15 columns, four ways in which its next version differs, small files.
 
-At six million rows the file has about 440 MB. One row in a hundred differs: ``appended``,
+At six million rows the file has about 350 MB. One row in a hundred differs: ``appended``,
 ``block`` (one stretch of rows has new values in five columns), ``scattered`` (the same five
 columns, rows all over) or ``inserted`` (in the middle).
 """
