@@ -158,11 +158,16 @@ def _top_level(distribution: Any) -> List[str]:
     text = distribution.read_text("top_level.txt")
     if text:
         return [line.strip() for line in text.splitlines() if line.strip()]
+    record = distribution.read_text("RECORD")
+    if record:  # its paths as objects would take ten times as long
+        paths = [line.partition(",")[0].strip('"') for line in record.splitlines()]
+    else:
+        paths = [file.as_posix() for file in distribution.files or ()]
     tops = set()
-    for file in distribution.files or ():
-        part = file.parts[0] if file.parts else ""
-        if len(file.parts) > 1 and not part.endswith((".dist-info", ".data")) and part != "..":
-            tops.add(part)
-        elif part.endswith(".py"):
-            tops.add(part[:-3])
+    for path in paths:
+        first, folder, _ = path.partition("/")
+        if folder and not first.endswith((".dist-info", ".data")) and first != "..":
+            tops.add(first)
+        elif first.endswith(".py"):
+            tops.add(first[:-3])
     return sorted(tops)

@@ -71,6 +71,8 @@ class CaptureRequest(Value, frozen=True):
     caller: str = ""
     explain: str = ""
     """The variable, or column, of which the report tells why it is a row value or state."""
+    home: Path | None = None
+    """Where the runtime's copy is kept, compiled, for the next capture; None: in ``out``."""
 
 
 class Captured(Value, frozen=True):
@@ -107,7 +109,7 @@ def capture_program(
         raise NotFound(f"program {request.program} does not exist", cure="name an existing file")
     notebook = read_notebook(program) if program.suffix == ".ipynb" else None
     out.mkdir(parents=True, exist_ok=True)
-    recorded, bundle = out / "recorded", put_runtime(out)
+    recorded, bundle = out / "recorded", put_runtime(request.home or out)
     recorded.mkdir(exist_ok=True)
     started = datetime.datetime.now(datetime.UTC)
     progress(f"running {program.name}", None)

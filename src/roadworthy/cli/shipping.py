@@ -93,7 +93,7 @@ def ship(job: Job, before: Captured | None = None) -> Captured:
             try:
                 captured = captured_by(
                     job.program, job.model, job.interpreter, job.arguments, job.asked, folder,
-                    shown, before,
+                    shown, before, _kept_in(job.settings),
                 )  # fmt: skip
             except RoadworthyError as error:
                 _keep_failed_run(control, error, job.program, job.as_json)
@@ -163,6 +163,7 @@ def captured_by(
     out: Path,
     shown: Steps,
     before: Captured | None = None,
+    home: Path | None = None,
 ) -> Captured:
     """Run and capture a program into a folder. Raises what ``capture_program`` raises."""
     from roadworthy.capture import CaptureRequest, capture_program
@@ -180,9 +181,15 @@ def captured_by(
         quiet=shown.quiet,
         caller=caller(),
         explain=asked.explain,
+        home=home,
     )
     threading.Thread(target=_make_ready, args=[interpreter], daemon=True).start()
     return capture_program(request, out, lambda text, _share: shown.begin(text), before)
+
+
+def _kept_in(settings: Settings) -> Path | None:
+    """Roadworthy's folder on this machine, where what each capture needs anew can be kept."""
+    return settings.home if settings.home.is_dir() else None
 
 
 def _make_ready(interpreter: Path) -> None:

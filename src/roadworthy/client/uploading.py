@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -18,6 +19,8 @@ from roadworthy.core.signature import Signature
 from roadworthy.errors import Damaged, StorageError
 from roadworthy.runtime.locks import lock_from_installed
 
+_AT_ONCE = 8
+
 
 def upload_run(
     control: ControlPlane,
@@ -26,10 +29,10 @@ def upload_run(
     report: CaptureReport | None = None,
 ) -> Run:
     """Have a run kept with its program's files (path in the program → local file)."""
-    kept = []
-    for path, local in files:
-        digest, size = control.upload_file(local)
-        kept.append(ProgramFile(path=path, digest=digest, bytes=size))
+    kept = [
+        ProgramFile(path=path, digest=digest, bytes=size)
+        for path, digest, size in _uploaded(control, files)
+    ]
     run = replace(run, files=sorted(kept, key=lambda each: each.path))
     control.record_run(run, report)
     return run
@@ -56,10 +59,11 @@ def upload_flow(
     wheels among the flow's files. Raises EnvironmentFailed that names a package.
     """
     lock = lock_from_installed(read_requirements(directory), interpreter, directory / WHEELS)
-    files = []
-    for path in flow_files(directory):
-        digest, size = control.upload_file(directory / path)
-        files.append(FlowFile(path=path, digest=digest, bytes=size))
+    named = [(path, directory / path) for path in flow_files(directory)]
+    files = [
+        FlowFile(path=path, digest=digest, bytes=size)
+        for path, digest, size in _uploaded(control, named)
+    ]
     return DeployRequest(
         model=model,
         stage=stage,
@@ -73,6 +77,15 @@ def upload_flow(
         allow_breaking=allow_breaking,
         workers=workers,
     )
+
+
+def _uploaded(
+    control: ControlPlane, files: Sequence[tuple[str, Path]]
+) -> list[tuple[str, str, int]]:
+    """Path, digest and size of each file, all of whose contents are there; a few at a time."""
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+        sent = pool.map(control.upload_file, [local for _, local in files])
+        return [(path, *each) for (path, _), each in zip(files, sent, strict=True)]
 
 
 def flow_files(directory: Path) -> list[str]:
