@@ -10,6 +10,7 @@ import difflib
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from . import kinds
+from .beside import BESIDE
 from .planner import keys_of
 from .refusal import Refusal
 from .rows import same, take
@@ -85,7 +86,12 @@ class Watch:
         """What is to be said of the variable, though the program can't be captured."""
         line = int(refusal.line)
         self.stopped = "capture stopped at line %d" % line if line else "capture stopped before"
+        for index in [i for i, seen in self.seen.items() if self._line(seen.op) == line]:
+            del self.seen[index]
         return self.told()
+
+    def _line(self, op: Op) -> int:
+        return int(self.recording.sites[op.site].line)
 
     def told(self, final: Any = (), describer: Any = None) -> List[Dict[str, Any]]:
         """What is to be said of the variable, in the program's order."""
@@ -193,6 +199,9 @@ def _looked(analysis: Analysis, op: Op, changed: bool) -> Seen:
     if rule is not None and rule.rule == "bypass":
         why = "it selects rows of creation; in production every row of a request goes on"
         return Seen(op, "row value", why, _counts(analysis, node))
+    if rule is not None and rule.note == BESIDE:
+        why = "its entries belong to the rows of creation: requests go on without the column"
+        return Seen(op, "row value", why, [])
     why = "each of its entries depends on its own row of %s alone" % name
     if rule is not None and rule.rejects:
         why += "; rows that it drops are answered as rejected"

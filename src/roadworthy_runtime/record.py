@@ -161,14 +161,10 @@ def capture(
     program: Program, ran: Ran, spec: Dict[str, Any], out: Path, result: Dict[str, Any]
 ) -> None:
     """Computes the flow of a program that ran and writes it into ``out``. Raises Refusal."""
-    from . import schema
     from .analysis import Analysis
-    from .columns import learned_from_rows, required_columns
-    from .describe import Describer
     from .explain import Watch
     from .overrides import check_declared
-    from .planner import Runner, flow_steps, steps_for
-    from .training import check_training, learned_from
+    from .training import learned_from
 
     recorder = program.recorder
     check_declared(program.recorder.unfollowed, program.recorder.unfit)
@@ -184,10 +180,25 @@ def capture(
 
     try:
         analysis = analysed(make, recording, source, outputs, towards, learned_from)
+        _write_flow(program, analysis, spec, out, outputs, live, towards, watch)
     except Refusal as refusal:
         if watch:
             refusal.details["explained"] = watch.refused(refusal)
         raise
+
+
+def _write_flow(
+    program: Program, analysis: Any, spec: Dict[str, Any], out: Path, outputs: Dict[str, int],
+    live: Dict[str, Any], towards: List[int], watch: Any,
+) -> None:  # fmt: skip
+    """Plans the flow that an analysis leads to and writes plan, state and sample."""
+    from . import schema
+    from .columns import learned_from_rows, required_columns
+    from .describe import Describer
+    from .planner import Runner, flow_steps, steps_for
+    from .training import check_training
+
+    recorder = program.recorder
     source = analysis.source
     _warn_prepared(recorder, analysis)
     check_replay(analysis, outputs, live)

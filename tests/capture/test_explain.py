@@ -67,7 +67,7 @@ def test_a_mean_is_state_and_fewer_rows_show_why(
 
 def test_where_capture_stops_what_was_found_before_is_told(tmp_path: Path) -> None:
     text = PROGRAM.replace('df["k"] * LIMIT', 'df["w"].rank()')
-    assert text != PROGRAM
+    text = text.replace('df["over"] * 2', 'df["over"] * df["k"]')
     asked = explain(tmp_path, text, "df")
     assert asked.problem is not None
     assert asked.problem.line == 8
@@ -77,6 +77,14 @@ def test_where_capture_stops_what_was_found_before_is_told(tmp_path: Path) -> No
     assert "each row gave the same" in over["evidence"][0]
     assert (stopped["role"], stopped["line"]) == ("undecided", 8)
     assert stopped["because"] == "capture stopped at line 8"
+
+
+def test_a_column_of_creation_alone_is_told(tmp_path: Path) -> None:
+    text = PROGRAM.replace('df["k"] * LIMIT', 'df["w"].rank()')
+    asked = explain(tmp_path, text, "df")
+    assert asked.problem is None
+    ranked = next(each for each in asked.found if each["line"] == 8)
+    assert "requests go on without the column" in ranked["because"]
 
 
 def test_an_unknown_name_is_told_with_the_nearest(tmp_path: Path) -> None:
