@@ -87,6 +87,34 @@ def test_rows_are_mapped_and_taken_once(sources: Sources, folder: Path) -> None:
     assert made.append_only
 
 
+def test_two_sources_that_bring_one_key_at_once_keep_it_once(
+    sources: Sources, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["acme", "other"]
+    for name in names:
+        place = folder / name
+        place.mkdir()
+        sources.add(a_source(place, name=name, key=["id"], table="rows"))
+        deliver(place, "1.csv", "No,Amt\n1,1\n")
+    plain = Datasets.commit
+    met: list[str] = []
+
+    def commit(datasets: Datasets, *given: Any, **named: Any) -> Any:
+        if not met:  # the other one's commit comes in between
+            met.append("once")
+            assert sources.poll("other").outcome == "committed"
+            deliver(folder / "other", "2.csv", "No,Amt\n1,3\n2,4\n", at=1)
+        return plain(datasets, *given, **named)
+
+    monkeypatch.setattr(Datasets, "commit", commit)
+    assert sources.poll("acme").outcome == "committed"
+    assert [each["id"] for each in rows_of(sources, "rows")] == [1]
+    met.clear()
+    deliver(folder / "acme", "2.csv", "No,Amt\n2,9\n", at=2)
+    assert sources.poll("acme").outcome == "committed"
+    assert [(each["id"], each["amount"]) for each in rows_of(sources, "rows")] == [(1, 3), (2, 9)]
+
+
 def test_a_file_delivered_twice_counts_once(sources: Sources, folder: Path) -> None:
     sources.add(a_source(folder))
     deliver(folder, "1.csv", "No,Amt\n1,1\n")

@@ -30,6 +30,7 @@ from roadworthy.errors import Conflict, SchemaBroken
 from roadworthy.storage.queries import sources as asked
 
 _MOST_NAMED = 20
+_TRIES = 10
 
 
 @dataclass
@@ -200,6 +201,16 @@ class Polling:
     # Committing
 
     def _commit(self, taken: Taken, found: Found) -> Poll:
+        """Commits; where rows of a key met another's commit, they are matched with that anew."""
+        for left in reversed(range(_TRIES)):
+            try:
+                return self._commit_once(taken, found)
+            except Conflict as error:
+                if not left or self._source.manner != "upsert" or "theirs" not in error.details:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _commit_once(self, taken: Taken, found: Found) -> Poll:
         source = self._source
         head = self._datasets.log(source.dataset, limit=1)
         there = self._datasets.snapshot(head[0]) if head else None
@@ -226,6 +237,8 @@ class Polling:
                 message=self._message(taken),
                 author=f"source {source.name}",
                 provenance=[self._provenance(taken, found)],
+                # Appended rows may have a key that another's commit has brought meanwhile.
+                expected=(head[0].digest if head else "") if source.manner == "upsert" else None,
                 write=self._id,
                 also=also,
             )

@@ -26,7 +26,8 @@ from roadworthy.storage.queries import sources as asked
 def release(datasets: Datasets, kept: asked.Kept, id: str) -> Poll:
     """Commits the rows that pass now, and leaves the others; both or neither happens.
 
-    Raises SchemaBroken, Conflict where the source was polled meanwhile, StorageError.
+    Raises SchemaBroken, StorageError, Conflict where the source was polled meanwhile or, for rows
+    of a key, the branch was moved.
     """
     source = kept.source
     before = quarantined(datasets, source)
@@ -77,6 +78,7 @@ def release(datasets: Datasets, kept: asked.Kept, id: str) -> Poll:
             message=message,
             author=author,
             provenance=[Provenance(kind="source", name=source.name, detail="quarantine")],
+            expected=(head[0].digest if head else "") if source.manner == "upsert" else None,
             write=id,
             also=also,
         )
