@@ -13,6 +13,7 @@ from roadworthy_runtime.compare import take
 Columns = Mapping[str, Any]
 UNSEEN = "a level that creation never saw"
 _MOST = 60
+_PAIRS = 24
 _COMPANY = 6
 
 
@@ -61,9 +62,15 @@ def out_of_range(columns: Columns, n: int, signature: Mapping[str, Any]) -> Synt
 
 
 def unseen_levels(columns: Columns, n: int, signature: Mapping[str, Any]) -> Synthetic:
-    """Texts that creation never saw, and the empty text."""
+    """Texts that creation never saw, alone and beside a null of another column; the empty text.
+
+    What is filled in for a null by a group is nowhere to be looked up for a group never seen.
+    """
     names = [c["name"] for c in signature["columns"] if c["type"] == "text"]
-    changes = [{name: text} for name in names for text in (UNSEEN, "")]
+    empty = [c["name"] for c in signature["columns"] if c.get("nullable")]
+    changes: list[dict[str, Any]] = [{name: text} for name in names for text in (UNSEEN, "")]
+    pairs = [{name: UNSEEN, other: None} for name in names for other in empty if other != name]
+    changes += pairs if len(pairs) <= _PAIRS else random.Random(5).sample(pairs, _PAIRS)
     return _changed("levels", columns, n, changes, "is unseen")
 
 
@@ -103,8 +110,21 @@ def _changed(
     for i, change in enumerate(changes):
         for name, value in change.items():
             made[name][i] = value
-        notes.append(f"{', '.join(change)} {what}" if change else "as in creation")
+        notes.append(_note(change, what))
     return Synthetic(kind, made, notes)
+
+
+def _note(change: Mapping[str, Any], what: str) -> str:
+    """What was changed, for people.
+
+    >>> _note({"city": UNSEEN, "age": None}, "is unseen")
+    'city is unseen, age is null'
+    """
+    if not change:
+        return "as in creation"
+    null = [name for name, value in change.items() if value is None and what != "is null"]
+    rest = ", ".join(name for name in change if name not in null)
+    return f"{rest} {what}" + "".join(f", {name} is null" for name in null)
 
 
 def _beyond(column: Mapping[str, Any], items: list[Any]) -> list[Any]:

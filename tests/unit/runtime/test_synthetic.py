@@ -63,11 +63,15 @@ def test_extremes_stay_within_the_type() -> None:
     assert made.columns["a"][:4] == [-128, 127, 0, -1]
 
 
-def test_unseen_texts_come_one_column_at_a_time() -> None:
+def test_unseen_texts_come_one_column_at_a_time_and_beside_a_null() -> None:
     made = synthetic.unseen_levels(COLUMNS, 40, signature())
-    assert sum(note != "as in creation" for note in made.notes) == 4
-    assert made.columns["carrier"][:2] == [synthetic.UNSEEN, ""]
-    assert set(made.columns["carrier"][2:]) <= {"AA", "DL", "UA"}
+    carrier, age = made.columns["carrier"], made.columns["age"]
+    assert carrier[:2] == [synthetic.UNSEEN, ""]
+    beside = made.notes.index("carrier is unseen, age is null")
+    assert (carrier[beside], age[beside]) == (synthetic.UNSEEN, None)
+    odd = [row for row, note in enumerate(made.notes) if note != "as in creation"]
+    assert len(odd) == 6
+    assert [row for row in odd if carrier[row] not in {"AA", "DL", "UA"}] == [0, 1, beside]
 
 
 def test_telling_rows_have_the_nulls_the_levels_and_the_extremes() -> None:
