@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 AXE_RUN = """() => axe.run(document, {resultTypes: ["violations"]}).then((found) => ({
@@ -26,6 +26,9 @@ def axe(page: Page) -> list[str]:
     found = page.evaluate(AXE_RUN)
     assert found["passed"] > 10
     return list(found["wrong"])
+
+
+expect.set_options(timeout=30_000)  # a busy machine shows late what it shows at all
 
 
 @pytest.fixture(scope="module")
