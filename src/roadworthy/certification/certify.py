@@ -67,7 +67,7 @@ def certify(
     usage: Callable[[], Usage],
     *,
     limits: Limits | None = None,
-    load_seconds: float = 0.9,
+    load_seconds: float = 0.8,
     now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
     clock: Callable[[], float] = time.perf_counter,
     progress: Callable[[str], None] = lambda message: None,
