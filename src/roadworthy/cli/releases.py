@@ -203,8 +203,9 @@ def verify(
     if as_json:
         emit_json(certificate)
         return
-    passed = sum(check["outcome"] == "passed" for check in certificate["checks"])
-    say(f"{release}: {passed} of {len(certificate['checks'])} checks passed")
+    outcomes = [check["outcome"] for check in certificate["checks"]]
+    asked = len(outcomes) - outcomes.count("not applicable")
+    say(f"{release}: {outcomes.count('passed')} of {asked} checks passed")
     model, _, number = operation.release.partition("@")
     say_page(control.address, f"/models/{model}/releases/{number}#certificate")
 

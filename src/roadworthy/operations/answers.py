@@ -135,7 +135,7 @@ def _evidence(release: Release | None, registry: Registry) -> Evidence | None:
         depth=certificate.depth,
         made=certificate.made,
         passed=certificate.passed,
-        checks=len(certificate.checks),
+        checks=sum(each.outcome != "not applicable" for each in certificate.checks),
         failed=[each.title for each in certificate.checks if each.outcome == "failed"],
         p95_ms=profile.p95_ms if profile else None,
         requests_per_second=profile.requests_per_second if profile else None,

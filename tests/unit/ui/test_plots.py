@@ -104,6 +104,13 @@ def test_a_plot_has_a_line_for_each_series_and_says_it_in_a_sentence() -> None:
     ]  # fmt: skip
 
 
+def test_what_has_just_happened_stands_at_the_edge() -> None:
+    marks = [Mark(NOW + timedelta(hours=1), "@3 to production")]
+    view = plot("Rate", "", stretches(4), [Series(name="@3", hue="current", values=[1.0] * 4)],
+                marks=marks)  # fmt: skip
+    assert view["marks"] == [600.0]
+
+
 @given(
     st.lists(st.one_of(st.none(), st.floats(0, 1e9)), min_size=1, max_size=40),
 )

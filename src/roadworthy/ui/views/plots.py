@@ -95,7 +95,8 @@ def plot(
         "x": _clock(stretches),
         "grid": [round(HEIGHT * place / (len(axis) - 1), 1) for place in range(len(axis))],
         "limit": round(HEIGHT * (1 - limit[0] / top), 1) if limit else None,
-        "marks": [_x(stretches, each.at) for each in shown],
+        # What happened after the last stretch stands at the plot's edge until the next one.
+        "marks": [min(float(WIDTH), _x(stretches, each.at)) for each in shown],
         "paths": paths,
         "legend": legend,
     }
