@@ -16,7 +16,15 @@ from roadworthy.ui.formats import count, plural, shortened
 from roadworthy.ui.forms import fields_view
 from roadworthy.ui.health import runs_now
 from roadworthy.ui.tables import MOST_PROBLEMS, MOST_ROWS, CellProblem
-from roadworthy.ui.views.parts import View, app_path, model_path, page, plate, what_it_does
+from roadworthy.ui.views.parts import (
+    View,
+    app_path,
+    crumbs_to,
+    model_path,
+    page,
+    plate,
+    what_it_does,
+)
 from roadworthy.ui.views.trial import shown
 
 
@@ -63,10 +71,7 @@ def app_page(facts: AppFacts) -> View:
             command=f"roadworthy predict {release.model} rows.csv",
             signed_in=facts.signed_in,
         ),
-        "crumbs": [
-            {"href": "/models", "text": "Models"},
-            {"href": model_path(release.model), "text": release.model},
-        ],
+        "crumbs": crumbs_to(release.model),
         "title": card.title or release.model,
         "lead": card.purpose or what_it_does(release),
         "limits": card.limits,

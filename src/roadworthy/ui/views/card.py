@@ -9,7 +9,7 @@ from datetime import datetime
 from roadworthy.core.card import ModelCard
 from roadworthy.core.signature import Signature
 from roadworthy.ui.formats import count, dated
-from roadworthy.ui.views.parts import View, model_path, page
+from roadworthy.ui.views.parts import View, crumbs_to, model_path, page
 
 LABEL, UNIT = "label.", "unit."
 MOST_NAME = 80
@@ -68,10 +68,7 @@ def card_page(facts: CardFacts) -> View:
 
     return {
         "page": page(f"Card of {card.model}", facts.now, nav="models", signed_in=facts.signed_in),
-        "crumbs": [
-            {"href": "/models", "text": "Models"},
-            {"href": model_path(card.model), "text": card.model},
-        ],
+        "crumbs": crumbs_to(card.model),
         "model": card.model,
         "action": f"{model_path(card.model)}/card",
         "back": model_path(card.model),

@@ -27,7 +27,7 @@ from roadworthy.ui.formats import (
     with_unit,
 )
 from roadworthy.ui.health import runs_now
-from roadworthy.ui.views.parts import View, model_path, page, plate
+from roadworthy.ui.views.parts import View, crumbs_to, model_path, page, plate
 from roadworthy.ui.views.side_by_side import side_by_side
 
 SHOWN_ANSWERS = 10
@@ -71,10 +71,7 @@ def compare_page(facts: CompareFacts) -> View:
             command=f"roadworthy diff {name} {after.name}",
             signed_in=facts.signed_in,
         ),
-        "crumbs": [
-            {"href": "/models", "text": "Models"},
-            {"href": model_path(facts.model), "text": facts.model},
-        ],
+        "crumbs": crumbs_to(facts.model),
         "action": f"{model_path(facts.model)}/compare",
         "choices": {
             "before": _choices(facts.choices, before.number if before else None),

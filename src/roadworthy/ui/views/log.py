@@ -12,7 +12,7 @@ from roadworthy.core.deployment import Deployment
 from roadworthy.serving.log_entries import CHECK
 from roadworthy.serving.log_query import Found
 from roadworthy.ui.formats import dated, literal, number, plural, shortened, with_unit
-from roadworthy.ui.views.parts import View, model_path, page, plate
+from roadworthy.ui.views.parts import View, crumbs_to, model_path, page, plate
 
 PAGE = 50
 FIELDS = ("since", "until", "release", "request", "caller", "key", "only", "checks", "beyond")
@@ -50,10 +50,7 @@ def log_page(facts: LogFacts) -> View:
             command=_command(facts),
             signed_in=facts.signed_in,
         ),
-        "crumbs": [
-            {"href": "/models", "text": "Models"},
-            {"href": model_path(facts.model), "text": facts.model},
-        ],
+        "crumbs": crumbs_to(facts.model),
         "model": facts.model,
         "action": f"{model_path(facts.model)}/log",
         "heading": _heading(facts, narrowed),

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from roadworthy.core.deployment import Deployment
 from roadworthy.core.release import Release
-from roadworthy.ui.views.parts import View, model_path, page, plate, release_path
+from roadworthy.ui.views.parts import View, crumbs_to, page, plate, release_path
 
 MOST = 10_000
 
@@ -42,11 +42,7 @@ def notes_page(facts: NotesFacts) -> View:
             command=f"roadworthy notes {release.name}",
             signed_in=facts.signed_in,
         ),
-        "crumbs": [
-            {"href": "/models", "text": "Models"},
-            {"href": model_path(release.model), "text": release.model},
-            {"href": own, "text": f"@{release.number}"},
-        ],
+        "crumbs": crumbs_to(release.model, release.number),
         "plate": plate(release.model, release.number, facts.deployments),
         "refused": facts.refused,
         "now": release.notes if facts.refused else "",

@@ -67,6 +67,14 @@ def run_path(run: str) -> str:
     return f"/runs/{quote(run, safe='')}"
 
 
+def crumbs_to(model: str, number: int | None = None) -> list[View]:
+    """The way from all models to a model, or on to its release of this number."""
+    way = [{"href": "/models", "text": "Models"}, {"href": model_path(model), "text": model}]
+    if number is not None:
+        way.append({"href": release_path(model, number), "text": f"@{number}"})
+    return way
+
+
 def plate(model: str, number: int, deployments: Iterable[Deployment]) -> View:
     """A release's plate: yellow in production, with S in staging, plain elsewhere."""
     stage = stage_of(model, number, deployments)

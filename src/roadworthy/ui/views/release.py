@@ -37,6 +37,7 @@ from roadworthy.ui.views.capture import UNSAFE_FORMATS, capture_view
 from roadworthy.ui.views.parts import (
     RUN_SHOWN,
     View,
+    crumbs_to,
     metrics_rows,
     model_path,
     page,
@@ -92,7 +93,7 @@ def release_page(facts: ReleaseFacts) -> View:
             command=f"roadworthy show {release.name}",
             signed_in=facts.signed_in,
         ),
-        "crumbs": _crumbs(release),
+        "crumbs": crumbs_to(release.model),
         "number": release.number,
         "name": release.name,
         "path": release_path(release.model, release.number),
@@ -125,13 +126,6 @@ def release_page(facts: ReleaseFacts) -> View:
             for each in sorted(release.files, key=lambda each: ("/" in each.path, each.path))
         ],
     }
-
-
-def _crumbs(release: Release) -> list[View]:
-    return [
-        {"href": "/models", "text": "Models"},
-        {"href": model_path(release.model), "text": release.model},
-    ]
 
 
 def _traffic(facts: ReleaseFacts) -> View | None:

@@ -9,7 +9,13 @@ from typing import Any
 from roadworthy.ui.data import Prediction
 from roadworthy.ui.formats import count, duration, number, plural
 from roadworthy.ui.forms import example_values, parse_row
-from roadworthy.ui.views.parts import View, model_path, page, plate, release_path, what_it_does
+from roadworthy.ui.views.parts import (
+    View,
+    crumbs_to,
+    page,
+    plate,
+    what_it_does,
+)
 from roadworthy.ui.views.release import ReleaseFacts, try_form
 
 
@@ -42,11 +48,7 @@ def try_page(
             command=f"roadworthy predict {release.name} rows.csv",
             signed_in=facts.signed_in,
         ),
-        "crumbs": [
-            {"href": "/models", "text": "Models"},
-            {"href": model_path(release.model), "text": release.model},
-            {"href": release_path(release.model, release.number), "text": f"@{release.number}"},
-        ],
+        "crumbs": crumbs_to(release.model, release.number),
         "plate": plate(release.model, release.number, facts.deployments),
         "lead": what_it_does(release),
         "form": try_form(facts, shown, wrong),
