@@ -195,11 +195,12 @@ def _kept_in(settings: Settings) -> Path | None:
 def _make_ready(interpreter: Path) -> None:
     """While the program runs, load and find out what is needed once it has ended."""
     with contextlib.suppress(Exception):  # what fails here fails again where it can be told
-        import pyarrow.parquet  # noqa: F401
+        import pyarrow
 
         import roadworthy.client.uploading  # noqa: F401
         from roadworthy.runtime.environments import describe
 
+        pyarrow.array([])  # Arrow's first array has it look for pandas, which takes a while
         describe(interpreter)
 
 
