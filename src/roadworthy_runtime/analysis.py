@@ -61,6 +61,8 @@ class Analysis:
         self.count = kinds.rows_of(source.value) or 0
         self._answered = np.arange(self.count) if answered is None else answered
         """Rows that selections are made of for the most part: no condition rejects them."""
+        self.certain = False
+        """Whether these are the rows that the program answered; else it is not known yet."""
         self.rules: List[Rule] = []
         self.roles: Dict[int, str] = {}
         self.derived: Set[int] = set()
@@ -337,7 +339,7 @@ class Analysis:
             return bool(max(shape) >= limit)
         if isinstance(value, (list, tuple)) and any(map(self._row_sized, value[:8])):
             return True
-        return isinstance(value, (list, tuple, dict, set)) and len(value) >= limit
+        return isinstance(value, (list, tuple, dict, set, range)) and len(value) >= limit
 
     def known_rows(self, value: Any) -> bool:
         """Whether a value is a table, set or mapping by a column that tells single rows apart."""
@@ -381,12 +383,15 @@ class Analysis:
                 return self.memorised[node]
         for operand in (*op.args, *op.kwargs.values()):
             if isinstance(operand, Const) and operand.learned and not operand.declared:
-                if self.known_rows(operand.value):
+                numbers = isinstance(operand.value, range) and self._row_sized(operand.value)
+                if numbers or self.known_rows(operand.value):
                     return op
         return None
 
     def _by_heart(self, op: Op, changed: Optional[int], culprit: Op) -> None:
         """What only creation's rows have goes on as state, until an answer would need it."""
+        if beside.settle_assigned(self, op, culprit):
+            return
         if changed is not None or op.result is None or inplace_rows(op):
             if changed is None or not beside.settle_by_heart(self, op, changed, culprit):
                 raise self.memorised_refusal(culprit)
@@ -402,13 +407,23 @@ class Analysis:
     def _enough(self, node: int) -> None:
         """Raises FewRows where a condition leaves the selections hardly a row to be tried on."""
         ids, tried = self.full.ids.get(node), self.lanes[0].ids.get(node)
-        if not isinstance(ids, np.ndarray) or not isinstance(tried, np.ndarray):
+        if self.certain or not isinstance(ids, np.ndarray) or not isinstance(tried, np.ndarray):
             return
         there = np.zeros(self.count, dtype=bool)
         there[ids[ids >= 0]] = True
         left = np.flatnonzero(there)
         if len(left) < len(self._answered) and np.isin(tried, left).sum() < min(_FEW, len(left)):
             raise FewRows(left)
+
+    def untried(self) -> Any:
+        """The rows that were answered, where none of them was tried; else None.
+
+        A condition that only what is learned asks had left other rows: the age of one title's.
+        """
+        answered = self.full.ids.get(next(iter(self.outputs.values())))
+        if self.certain or not isinstance(answered, np.ndarray):
+            return None
+        return None if np.isin(self.lanes[0].rows, answered).any() else answered[answered >= 0]
 
     def _settle(self, op: Op, rule: Optional[Rule]) -> None:
         if rule is not None:

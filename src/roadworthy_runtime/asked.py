@@ -245,14 +245,19 @@ def _analysed(
     """The analysis with this input, on selections of rows that the program's conditions keep."""
     from .analysis import FewRows
 
-    rows: Any = None
+    rows, certain = None, False
     while True:
         analysis = make(recording, source, outputs, rows)
+        analysis.certain = certain
         try:
             analysis.run([*towards, *fitted(analysis)])
-            return analysis
         except FewRows as few:
             rows = few.rows
+            continue
+        answered = analysis.untried()
+        if answered is None:
+            return analysis
+        rows, certain = answered, True
 
 
 def check_replay(analysis: Any, outputs: Dict[str, int], live: Dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import kinds
 from .refusal import Refusal
-from .trace import Const, Op
+from .trace import Const, Op, Ref
 
 if TYPE_CHECKING:
     from .analysis import Analysis
@@ -38,6 +38,28 @@ def settle_by_heart(analysis: Analysis, op: Op, changed: int, culprit: Op) -> bo
         return False
     _put(analysis, op, changed)
     analysis.beside[op.index] = culprit
+    return True
+
+
+def settle_assigned(analysis: Analysis, op: Op, culprit: Op) -> bool:
+    """The same for ``df.assign(place=df["fare"].rank())``: other columns stay assigned."""
+    if op.kind != "method" or op.name != "assign" or op.result is None:
+        return False
+    lost = {
+        name: value
+        for name, value in op.kwargs.items()
+        if isinstance(value, Ref) and value.node in analysis.memorised
+    }
+    rest = {name: value for name, value in op.kwargs.items() if name not in lost}
+    if not lost or list(op.kwargs) != [*rest, *lost]:
+        return False
+    analysis.judged(op.having(op.args, op.result, rest))
+    for name, value in lost.items():
+        index = len(analysis.recording.ops) + len(analysis.beside)
+        operands = (Ref(op.result), Const(name), value)
+        put = Op(index, "setitem", op.site, op.context, "", operands, {}, None)
+        if not settle_by_heart(analysis, put, op.result, culprit):
+            raise analysis.memorised_refusal(culprit)
     return True
 
 
@@ -78,7 +100,7 @@ def _fits(analysis: Analysis, op: Op, changed: int, values: Any) -> bool:
         return False
     value: Any = given.value if isinstance(given, Const) else values.get(getattr(given, "node", 0))
     plain = kinds.is_array(value) and value.ndim == 1
-    if not (plain or kinds.is_series(value) or type(value) is list):
+    if not (plain or kinds.is_series(value) or type(value) in (list, range)):
         return False
     return len(value) == len(table) > 1
 
@@ -104,7 +126,9 @@ def check(analysis: Analysis, steps: Sequence[Step], equal: bool) -> None:
     names = ", ".join(str(step.op.args[1].value) for step in found)
     raise Refusal(
         "the answers need column %s, whose values do not come from the input's rows" % names,
-        "put it into the input before the table is bound, so that a request brings it; or leave it "
-        "out of what the model is given",
+        "if it is computed from the rows, do that with columns, apply or a list comprehension, "
+        "which can be followed (a generator of your own can't); else put it into the input before "
+        "the table is bound, so that a request brings it, or leave it out of what the model is "
+        "given",
         analysis.line(found[0].op), "law-broken",
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import keyword
 import math
 import re
@@ -340,9 +341,10 @@ class Describer:
         if code in self._busy:
             return {"code": function.__name__}
         self._busy.add(code)
-        for name in sorted(free_names(code)):
-            if name in function.__globals__:
-                self._global(name, function.__globals__[name], code.co_filename, op)
+        known = {**function.__globals__, **_default_names(node, function)}
+        for name in sorted(free_names(code) | _signature_names(node)):
+            if name in known:
+                self._global(name, known[name], code.co_filename, op)
         text = _source(self.files[code.co_filename], node)
         for name, cell in zip(code.co_freevars, function.__closure__ or ()):
             self._global(name, cell.cell_contents, code.co_filename, op)
@@ -426,7 +428,9 @@ class Describer:
                 if item.__code__.co_filename in self.files and item.__name__ != "<lambda>":
                     self._own_function(item, op)
                 continue
-            if isinstance(item, (list, tuple, set)):
+            if isinstance(item, functools.partial):
+                stack += [item.func, item.args, item.keywords]
+            elif isinstance(item, (list, tuple, set)):
                 stack.extend(list(item)[:50])
             elif isinstance(item, dict):
                 stack.extend(list(item.values())[:50])
@@ -444,6 +448,21 @@ def _turns(steps: List[Dict[str, Any]], site: int) -> str:
             if frame[0] == "loop" and frame[1] == site:
                 labels[frame[3]] = None
     return "[%s]" % ", ".join(labels)
+
+
+def _signature_names(node: ast.AST) -> Set[str]:
+    """What a function's defaults and annotations read when it is defined."""
+    parts = [getattr(node, "args", None), getattr(node, "returns", None)]
+    walked = [each for part in parts if part is not None for each in ast.walk(part)]
+    return {each.id for each in walked if isinstance(each, ast.Name)}
+
+
+def _default_names(node: ast.AST, function: types.FunctionType) -> Dict[str, Any]:
+    """The names that are defaults as they stand, with what they meant when it was defined."""
+    arguments = getattr(node, "args", None)
+    given = [] if arguments is None else arguments.defaults
+    values = zip(given, function.__defaults__ or ())
+    return {each.id: value for each, value in values if isinstance(each, ast.Name)}
 
 
 def _says_little(op: Op) -> bool:

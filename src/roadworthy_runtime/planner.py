@@ -21,7 +21,7 @@ from .reading import columns_read
 from .rows import is_opaque, same
 from .support.basis import without_gradients
 from .support.segment import Segment
-from .trace import Const, Op, Pack, Ref, fill
+from .trace import Const, Op, Pack, Ref, fill, refs
 
 
 class _Absent:
@@ -381,13 +381,41 @@ class Runner:
             return ABSENT
         if op.kind == "binary" and op.name in ("&", "|") and len(set(op.refs())) == 2:
             other = next((n for n in op.refs() if n not in absent), None)
-            if other is not None:
+            if other is not None and not (op.name == "&" and self._negated(op.result)):
                 trace.bypassed[step.op.index] = other
                 return values[other]
         owner = op.args[0].node if op.args and isinstance(op.args[0], Ref) else None
-        if owner is not None and owner not in absent and step.rule.rejects:
+        if owner is None or owner in absent:
+            return ABSENT
+        if step.rule.rejects:
             return self._whole(step, trace)
-        return ABSENT
+        return self._assigned_without(step, trace, base, set(absent))
+
+    def _negated(self, node: Any) -> bool:
+        """Whether rows that a condition selects are left out: ``df[~(condition & other)]``."""
+        for op in (step.op for step in self.steps):
+            if node in op.refs():
+                if op.kind == "unary" and op.name == "~":
+                    return True
+                if op.kind == "binary" and self._negated(op.result):
+                    return True
+        return False
+
+    def _assigned_without(self, step: Step, trace: Trace, base: Trace, absent: Set[int]) -> Any:
+        """``df.assign(a=…, b=…)`` without those of its columns that can't be computed."""
+        op = step.applied
+        if op.kind != "method" or op.name != "assign":
+            return ABSENT
+        left = {name: v for name, v in op.kwargs.items() if not absent & set(refs(v))}
+        less = op.having(op.args, op.result, left)
+        try:
+            result = self._evaluate(less, step, trace.values)
+        except Exception:
+            return ABSENT
+        kept = self._agreeing(less, result, base.results[step.op.index], True)
+        if kept is not ABSENT:
+            trace.changed[op.index] = less
+        return kept
 
     def _whole(self, step: Step, trace: Trace) -> Any:
         """A condition that can't be asked selects every row."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -102,6 +103,24 @@ class Program:
             return False
         top = os.path.join(self.folder, inner[0])
         return not os.path.exists(os.path.join(top, "pyvenv.cfg"))
+
+    def imports(self) -> List[str]:
+        """The modules that the program's own text imports, in order; none where it has a fault."""
+        try:
+            if self.cells:
+                trees = [ast.parse(cell["source"]) for cell in self.cells]
+            else:
+                with open(self.path, "rb") as file:
+                    trees = [ast.parse(file.read())]
+        except (OSError, SyntaxError, ValueError):
+            return []
+        found: List[str] = []
+        for part in (part for tree in trees for part in ast.walk(tree)):
+            if isinstance(part, ast.Import):
+                found += [one.name for one in part.names]
+            elif isinstance(part, ast.ImportFrom) and part.module and not part.level:
+                found.append(part.module)
+        return list(dict.fromkeys(found))
 
     def compiled(self, path: str, data: bytes) -> types.CodeType:
         """A file of the program, rewritten and compiled."""

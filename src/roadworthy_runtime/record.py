@@ -16,7 +16,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from . import facade
 from .asked import analysed, check_replay, find_outputs, find_source
@@ -50,6 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     )  # fmt: skip
     program.recorder.keep = {name for name in spec.get("outputs", []) if name.isidentifier()}
     facade.RECORDING[:] = [program.recorder]
+    _tell(told, {"imports": _with_reading(filter(_in_flows, program.imports()))})
     started = time.perf_counter()
     folder = os.getcwd()
     code = 0
@@ -61,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
         code = 1
     result["seconds"] = time.perf_counter() - started
     if code == 0:
-        _tell(told, {"modules": _libraries()})
+        _tell(told, {"modules": _with_reading(_loaded())})
         code = captured(program, ran, spec, out, result)
     os.chdir(folder)
     program.flush()
@@ -107,7 +108,7 @@ def _say(text: str) -> None:
 
 
 def _tell(told: Optional[int], document: Dict[str, Any]) -> None:
-    """Says to whoever listens that the program has ended, or the result is written."""
+    """Says to whoever listens what the program imports, that it ended, or the result is written."""
     if told is None:
         return
     try:
@@ -116,14 +117,19 @@ def _tell(told: Optional[int], document: Dict[str, Any]) -> None:
         pass
 
 
-def _libraries() -> List[str]:
-    """The loaded modules that flows are made of, and what reading a flow's state needs."""
-    found = [
-        name
-        for name in list(sys.modules)
-        if name.partition(".")[0] in LIBRARIES and "._" not in name
-    ]
-    return found + ["skops.io"] * ("sklearn" in sys.modules) + ["pyarrow.parquet"]
+def _loaded() -> List[str]:
+    """The loaded modules that flows are made of."""
+    return [name for name in list(sys.modules) if _in_flows(name) and "._" not in name]
+
+
+def _in_flows(module: str) -> bool:
+    return module.partition(".")[0] in LIBRARIES
+
+
+def _with_reading(modules: Iterable[str]) -> List[str]:
+    """These modules, and what reading a flow's state needs beside them."""
+    found = list(modules)
+    return found + ["skops.io"] * ("sklearn" in found) + ["pyarrow.parquet"]
 
 
 def _write(path: Path, document: Any) -> None:
@@ -358,13 +364,17 @@ def batch_tolerance(analysis: Any, runner: Any, rows: List[int], own: Dict[str, 
     """
     import numpy as np
 
+    from . import kinds
     from .compare import greatest_difference
     from .lanes import duplicate, fresh
     from .law import RELATIVE, RELATIVE_SINGLE
     from .rows import take
 
     chosen = np.asarray(rows, dtype=np.int64)
-    values = runner.run(duplicate(fresh(take(analysis.source.value, chosen)))).values
+    value = fresh(take(analysis.source.value, chosen))
+    if kinds.is_frame(value) and value.columns.is_unique:  # laid out as a request's is
+        value = type(value)({name: value[name].copy() for name in value.columns})
+    values = runner.run(duplicate(value)).values
     found = 0.0
     for name, node in analysis.outputs.items():
         places = analysis.places(analysis.full.ids[node])[chosen]

@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from . import callers, facade, kinds
 from .chance import as_now, random_state
+from .dropped import condition_of, dropped_labels
 from .followed import DEEP, plain_list
 from .rewrite import Site
 from .rowloops import RowLoops
@@ -211,11 +212,7 @@ class Recorder(RowLoops):
                 self._element(node, key, item, site)
 
     def _element(self, node: int, key: Any, item: Any, site: int) -> None:
-        made = self._follow(item)
-        args = (Ref(node), Const(key))
-        op = Op(len(self.ops), "element", site, self.context, "", args, {}, made)
-        self.ops.append(op)
-        self._note_rows(op, item)
+        made = self._note(site, "element", "", (Ref(node), Const(key)), item)
         self._elements(made, item, site)
 
     # ---- hooks: expressions
@@ -265,9 +262,26 @@ class Recorder(RowLoops):
                 kwargs,
                 spelled,
             )
+        if name == "drop":
+            labels = dropped_labels(owner, args, kwargs)
+            condition = condition_of(self.ops, self.node_of(labels), self.node_of(owner))
+            if condition is not None and self._rows.get(condition) == len(owner):
+                result = run(*args, **kwargs)
+                others = ~owner.index.isin(labels)
+                kept = Ref(self._note(site, "unary", "~", (Ref(condition),), others))
+                self._note(site, "item", "", (self._operand(owner, ("other", None)), kept), result)
+                return result
         return self._operate(
             "method", site, name, lambda: run(*args, **kwargs), (owner, *args), kwargs
         )
+
+    def _note(self, site: int, kind: str, name: str, operands: Tuple[Any, ...], result: Any) -> int:
+        """Records an operation that the program did not spell so; the node of its result."""
+        node = self._follow(result)
+        op = Op(len(self.ops), kind, site, self.context, name, operands, {}, node)
+        self.ops.append(op)
+        self._note_rows(op, result)
+        return node
 
     def _seen_from(
         self, frame: Any, site: int, f: Any, args: Tuple[Any, ...], kwargs: Dict[str, Any]

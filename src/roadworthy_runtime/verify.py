@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--wait",
         action="store_true",
-        help="read two lines of JSON: modules to load now, then what to verify",
+        help="read lines of JSON: modules to load now, at last what to verify",
     )
     options = parser.parse_args(list(arguments))
     if options.directory is None and not options.wait:
@@ -56,8 +56,10 @@ def main(arguments: Sequence[str]) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     warnings.simplefilter("ignore")
     if options.wait:
-        _preload(_line().get("modules", []))
         asked = _line()
+        while "modules" in asked:
+            _preload(asked["modules"])
+            asked = _line()
         if not asked:
             return 0
         options.directory = Path(asked["directory"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import importlib.abc
 import io
+import json
 import os
 import pickle
 import sys
@@ -53,7 +54,10 @@ def run_plain(program: str, question: Path, answer: Path, arguments: list[str]) 
     sys.path[0] = str(Path(program).parent)
     code = 0
     names: dict[str, Any] = {"__name__": "__main__", "__file__": program}
-    source = compile(Path(program).read_bytes(), program, "exec", dont_inherit=True)
+    text = Path(program).read_text("utf-8")
+    if program.endswith(".ipynb"):
+        text, names["display"] = cells_as_they_ran(text), print
+    source = compile(text, program, "exec", dont_inherit=True)
     try:
         exec(source, names)
     except SystemExit as stop:
@@ -63,6 +67,14 @@ def run_plain(program: str, question: Path, answer: Path, arguments: list[str]) 
         found = {text: eval(text, names) for text in pickle.loads(question.read_bytes())}
     answer.write_bytes(pickle.dumps(found))
     return code
+
+
+def cells_as_they_ran(notebook: str) -> str:
+    """A notebook's code in the order in which it ran, without magics and lines for the shell."""
+    cells = [cell for cell in json.loads(notebook)["cells"] if cell.get("execution_count")]
+    cells.sort(key=lambda cell: cell["execution_count"])
+    lines = "\n".join("".join(cell["source"]) for cell in cells).split("\n")
+    return "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
 
 
 if __name__ == "__main__":

@@ -87,6 +87,23 @@ def columns_not_needed(raw: Table, new: Table) -> np.ndarray:
     return model.predict(design(new))
 
 
+def dropped_by_index(raw: Table, new: Table) -> np.ndarray:
+    known = raw[raw["price"].notna() & (raw["price"] <= 500)]
+    known = known[(known["area"].fillna(0) <= 150) | (known["price"] >= 300)]
+    known = known[known["rooms"].fillna(0) <= 40]
+    usual = {"area": known["area"].mean(), "rooms": known["rooms"].median()}
+    model = linear_model.Ridge(alpha=0.5)
+    model.fit(known[["area", "rooms"]].fillna(usual), known["price"])
+    return model.predict(new[["area", "rooms"]].fillna(usual))
+
+
+def laid_out_otherwise(raw: Table, new: Table) -> np.ndarray:
+    known = raw[raw["bmi"] <= 0.1]
+    features = [name for name in raw.columns if name != "target"]
+    model = linear_model.Ridge().fit(known[features], known["target"])
+    return model.predict(new[features])
+
+
 def unnamed_table(raw: np.ndarray, new: np.ndarray) -> np.ndarray:
     mean, deviation = raw.mean(axis=0), raw.std(axis=0)
     train = train_test_split(np.arange(len(raw)), test_size=0.3, random_state=0)[0]

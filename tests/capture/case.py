@@ -48,8 +48,9 @@ class Case:
 
     @property
     def path(self) -> Path:
-        """The program's file."""
-        return self.folder / f"{self.program}.py"
+        """The program's file: a script, or a notebook of that name."""
+        notebook = self.folder / f"{self.program}.ipynb"
+        return notebook if notebook.exists() else self.folder / f"{self.program}.py"
 
     @property
     def expression(self) -> str:

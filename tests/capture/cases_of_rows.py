@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from tests.capture import by_hand_rows
 from tests.capture.case import Case
 
@@ -64,6 +64,23 @@ CASES = [
         "area rooms",
         input="houses",
         answered="houses.index",
+    ),
+    Case(
+        "dropped_by_index",
+        "houses",
+        by_hand_rows.dropped_by_index,
+        "area rooms",
+        input="houses",
+        answered="houses.index",
+    ),
+    Case(
+        "laid_out_otherwise",
+        "",
+        by_hand_rows.laid_out_otherwise,
+        tuple(load_diabetes().feature_names),
+        answered="df.index",
+        raw=lambda: load_diabetes(as_frame=True).frame,
+        new=lambda: load_diabetes(as_frame=True).data.iloc[5:9].mul(0.9).reset_index(drop=True),
     ),
     Case(
         "unnamed_table",

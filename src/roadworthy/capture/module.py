@@ -8,6 +8,7 @@ import re
 import sys
 import textwrap
 import tokenize
+from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any
 
@@ -36,11 +37,14 @@ def flow_text(plan: dict[str, Any], files: dict[str, str], title: str) -> str:
     body = _body(rolled(statements, loops, plan["constants"]), files, ends)
     body += f"\nreturn {ast.unparse(result)}\n"
     needs_frozen = "frozen." in body
+    first, read = _read_first(plan)
     parts = [
         _docstring(plan, title),
         _imports(plan, needs_frozen),
-        _definitions(plan, list(files)),
-        "state = load_state(__file__)\n" + _constants(plan, body),
+        _constants(plan, body, first),
+        _definitions(plan, list(files), lambda entry: not read(entry)),
+        "state = load_state(__file__)\n" + _constants(plan, body, set(plan["constants"]) - first),
+        _definitions(plan, list(files), read),
         _function(plan, body),
         "flow = Flow(__file__, steps, state)\npredict, answer = flow.predict, flow.answer\n",
         'if __name__ == "__main__":\n    raise SystemExit(flow.main())\n',
@@ -87,22 +91,56 @@ def _root(statement: str) -> str:
     return statement.split()[1].partition(".")[0]
 
 
-def _definitions(plan: dict[str, Any], files: list[str]) -> str:
+def _read_first(plan: dict[str, Any]) -> tuple[set[str], Callable[[Any], bool]]:
+    """The constants that stand before the definitions, and which of these stand behind the rest.
+
+    A default (``def tame(text, stop=STOP)``) is read when the function is defined.
+    """
+    constants: dict[str, str] = plan["constants"]
+    plain = {title for title, text in constants.items() if "state." not in text}
+    read = {entry["source"]: _read_when_defined(entry["source"]) for entry in plan["definitions"]}
+    first = set().union(*read.values()) & plain
+    return first, lambda entry: bool(read[entry["source"]] & (set(constants) - plain))
+
+
+def _read_when_defined(source: str) -> set[str]:
+    """The names that a function or class reads before anything in it is called.
+
+    >>> sorted(_read_when_defined("def tame(text, stop=STOP):\\n    return stop or OTHER"))
+    ['STOP']
+    """
+    found: set[str] = set()
+    stack: list[ast.AST] = [ast.parse(source)]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            stack += [node.args, *node.decorator_list]
+        elif isinstance(node, ast.Lambda):
+            stack.append(node.args)
+        else:
+            stack += ast.iter_child_nodes(node)
+    return found
+
+
+def _definitions(plan: dict[str, Any], files: list[str], wanted: Callable[[Any], bool]) -> str:
     ordered = sorted(
-        plan["definitions"], key=lambda entry: (files.index(entry["file"]), entry["line"])
+        filter(wanted, plan["definitions"]),
+        key=lambda entry: (files.index(entry["file"]), entry["line"]),
     )
     return "\n\n\n".join(entry["source"] for entry in ordered) + ("\n" if ordered else "")
 
 
-def _constants(plan: dict[str, Any], body: str) -> str:
-    """The constants that the rest reads, by the names that the author gave them."""
+def _constants(plan: dict[str, Any], body: str, wanted: set[str]) -> str:
+    """Those of the constants that the rest reads, by the names that the author gave them."""
     constants: dict[str, str] = plan["constants"]
     words = _names([f"def body():\n{textwrap.indent(body, '    ')}"])
     words |= _names([entry["source"] for entry in plan["definitions"]])
     while more := _names([constants[title] for title in words & set(constants)]) - words:
         words |= more
-    made = "".join(f"{title} = {text}\n" for title, text in constants.items() if title in words)
-    return made and "\n" + made
+    made = [f"{title} = {text}\n" for title, text in constants.items() if title in words & wanted]
+    return "".join(["\n", *made]) if made else ""
 
 
 def _names(texts: list[str]) -> set[str]:

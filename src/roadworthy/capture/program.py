@@ -115,11 +115,15 @@ def capture_program(
     progress(f"running {program.name}", None)
     with contextlib.ExitStack() as stack:
 
-        def ended(modules: list[str]) -> Verifier:
-            progress("finding the production part", None)
-            return stack.enter_context(Verifier(request.python, bundle, modules))
+        def verifying() -> Verifier:
+            return stack.enter_context(Verifier(request.python, bundle))
 
-        result, verifier = _record(request, program, recorded, bundle, ended, stack, notebook)
+        def ended() -> None:
+            progress("finding the production part", None)
+
+        result, verifier = _record(
+            request, program, recorded, bundle, verifying, ended, stack, notebook
+        )
         run = _run(request, program, result, started)
         files = _program_files(program, result, out / "program")
         if result["status"] != "captured":
@@ -138,7 +142,7 @@ def capture_program(
                 before, directory=directory, report=report, run=run, files=files, same=True
             )
         progress("verifying it in a fresh process", None)
-        verifier = verifier or ended([])
+        verifier = verifier or verifying()
         checks, choice = verifier.verify(directory, out / "checks.json", recorded / "sample.json")
     failed = [check for check in checks if check.outcome == "failed"]
     failed.sort(key=lambda check: check.id != "effects")  # which tells why others failed
@@ -179,13 +183,15 @@ def _record(
     program: Path,
     recorded: Path,
     bundle: Path,
-    ended: Callable[[list[str]], Verifier],
+    verifying: Callable[[], Verifier],
+    ended: Callable[[], None],
     stack: contextlib.ExitStack,
     notebook: Notebook | None,
 ) -> tuple[dict[str, Any], Verifier | None]:
     """Runs the recorder in the program's environment; what it wrote as its result.
 
-    ``ended`` is called when the program itself has run to its end, with the libraries it used.
+    ``verifying`` starts the verifier, which loads beside the program what the program imports;
+    ``ended`` is called when the program itself has run to its end.
     """
     if notebook is not None and notebook.recorded:
         shutil.copytree(notebook.recorded, recorded, dirs_exist_ok=True)
@@ -216,7 +222,7 @@ def _record(
         os.close(write)
     stack.callback(process.wait)  # taking a program's data down may go on while more is done
     with os.fdopen(read, "rb") as told:
-        verifier = _attend(process, told, ended)
+        verifier = _attend(process, told, verifying, ended)
     try:
         result: dict[str, Any] = json.loads((recorded / "result.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -228,9 +234,12 @@ def _record(
 
 
 def _attend(
-    process: subprocess.Popen[bytes], told: BufferedReader, ended: Callable[[list[str]], Verifier]
+    process: subprocess.Popen[bytes],
+    told: BufferedReader,
+    verifying: Callable[[], Verifier],
+    ended: Callable[[], None],
 ) -> Verifier | None:
-    """Waits for the recorder's result, acting when its program ends. Interrupts reach it first."""
+    """Waits for the recorder's result, acting as its program goes on. Interrupts reach it first."""
     verifier = None
     try:
         while True:
@@ -239,12 +248,15 @@ def _attend(
                     break
                 continue
             line = told.readline()
-            if not line or verifier is not None:
-                break
-            said = json.loads(line)
-            if "modules" not in said:
+            said = json.loads(line) if line else {}
+            if "imports" in said:
+                verifier = verifying()
+                verifier.load(said["imports"])
+            elif "modules" in said and verifier is not None:
+                ended()
+                verifier.load(said["modules"])
+            else:
                 break  # its result is written
-            verifier = ended(said["modules"])
         return verifier
     except BaseException:
         process.send_signal(signal.SIGINT)

@@ -36,13 +36,13 @@ def runtime_command(python: Path, *words: str) -> list[str]:
 
 
 class Verifier:
-    """A fresh process that will verify one flow; until then it loads the named modules.
+    """A fresh process that will verify one flow; until then it loads modules that it is told of.
 
-    It knows nothing of the program but these names. Leaving the ``with`` block ends it.
+    It knows nothing of the program but their names. Leaving the ``with`` block ends it.
     Raises EnvironmentFailed where the interpreter can't be started.
     """
 
-    def __init__(self, python: Path, bundle: Path, modules: Sequence[str] = ()) -> None:
+    def __init__(self, python: Path, bundle: Path) -> None:
         environ = recorder_environment(bundle)
         environ["PYTHONDONTWRITEBYTECODE"] = "1"
         # As in a worker: for few rows, threads that wait for one another cost more than they do.
@@ -60,6 +60,9 @@ class Verifier:
             )
         except OSError as error:
             raise interpreter_missing(python, error) from error
+
+    def load(self, modules: Sequence[str]) -> None:
+        """Has these modules loaded, while it waits for a flow."""
         self._say({"modules": list(modules)})
 
     def verify(

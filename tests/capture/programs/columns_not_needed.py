@@ -11,12 +11,14 @@ houses["dear"] = houses["price"].rank(pct=True)
 houses["running"] = np.cumsum(houses["price"])
 houses["share"] = houses["price"] / houses["running"]
 houses["area_rank"] = houses["area"].rank()
+houses = houses.assign(old=houses["year"] < 1950, year_rank=houses["year"].rank())
+houses["number"] = range(1000, 1000 + len(houses))
 print(houses.sort_values("dear").groupby("zone")["share"].mean())
 SEED = 11
 UNUSED_LIMIT = 30
 houses["rooms"] = houses["rooms"].fillna(houses["rooms"].median())
 houses["area"] = houses["area"].fillna(houses["area"].mean())
-X = houses.drop(columns=["dear", "running", "share", "area_rank", "price"])
+X = houses.drop(columns=["dear", "running", "share", "area_rank", "price", "number"])
 X = X.select_dtypes("number")[["area", "rooms"]]
 X["per_room"] = X["area"] / X["rooms"]
 y = houses["price"]

