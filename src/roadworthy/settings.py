@@ -174,6 +174,11 @@ class Settings(Value, frozen=True):
         return self.home / "predictions"
 
     @property
+    def traffic(self) -> Path:
+        """What releases were asked over the last week, for the pages' plots."""
+        return self.home / "traffic.db"
+
+    @property
     def pseudonym_key(self) -> Path:
         """The key under which the prediction log's pseudonyms are made."""
         return self.home / "pseudonym-key"

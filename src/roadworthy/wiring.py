@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from roadworthy.data.ingestion import Sources
     from roadworthy.operations.controller import Controller
     from roadworthy.operations.desired import Desired
+    from roadworthy.pipelines.cleansing import Cleanser
     from roadworthy.pipelines.workers import Runnable
     from roadworthy.registry import Registry
     from roadworthy.registry.materialise import Copies
@@ -165,7 +166,22 @@ def open_sources(settings: Settings) -> Iterator[Sources]:
     from roadworthy.data.ingestion import Sources
 
     with open_datasets(settings) as datasets:
-        yield Sources(datasets, settings.sources)
+        yield Sources(datasets, settings.sources, through=lambda name: _cleanser(settings, name))
+
+
+@contextlib.contextmanager
+def _cleanser(settings: Settings, name: str) -> Iterator[Cleanser]:
+    """A release that cleanses rows, in its own environment, for as long as the block lasts."""
+    from roadworthy.client.control import ControlPlane
+    from roadworthy.operations.supervisor import read_control
+    from roadworthy.pipelines.cleansing import Cleanser
+
+    running = read_control(settings)
+    address = running.address if running else settings.control_address
+    with ControlPlane(address, settings.token) as control:
+        release, runnable = make_runnable(settings, control, name, lambda _step: None)
+    with Cleanser(runnable, release.signature) as cleanser:
+        yield cleanser
 
 
 def import_dataset(settings: Settings, name: str, source: str) -> dict[str, int]:

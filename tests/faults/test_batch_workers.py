@@ -55,7 +55,7 @@ def test_workers_end_with_the_batch_that_started_them(
         batch.kill()
         batch.wait(10)
     tried(1)
-    wait_until(lambda: identify(worker) != identity, 20, "the worker's end")
+    wait_until(lambda: identify(worker) != identity, what="the worker's end")
 
 
 def test_a_worker_whose_batch_is_dead_when_it_begins_does_not_go_on(tmp_path: Path):

@@ -65,7 +65,7 @@ def run(job: Path, *arguments: str, before: str = "") -> str:
     return done.stdout
 
 
-@pytest.mark.timeout(120 + 60 * ROUNDS)
+@pytest.mark.timeout(600 + 120 * ROUNDS)
 @pytest.mark.parametrize("output", ["out.parquet", "out.csv"])
 def test_a_batch_that_is_killed_again_and_again_answers_each_row_once(
     tmp_path: Path, output: str, tried

@@ -24,7 +24,7 @@ from roadworthy.operations.processes import lives
 from roadworthy.testing.hosts import wait_until
 from roadworthy.testing.systems import System
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.fault("1")]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.fault("1")]
 STEPS = ("record", "start", "certify", "switch", "route")
 
 

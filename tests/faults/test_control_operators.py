@@ -11,7 +11,7 @@ from roadworthy.client.control import ControlPlane
 from roadworthy.errors import Conflict
 from roadworthy.testing.systems import System
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.fault("15")]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.fault("15")]
 
 
 def test_of_two_operators_at_once_one_has_an_effect() -> None:

@@ -62,6 +62,13 @@ def test_kills_after_durable_writes_and_at_random_times(tmp_path: Path, tried) -
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
 
 
+def test_the_campaign_finds_a_fault_that_is_planted(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "roadworthy.testing.dataset_kills", str(tmp_path), "7", "40"]
+    done = subprocess.run([*command, "planted"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, ""), done.stdout + done.stderr
+    assert "is missing" in done.stdout
+
+
 def test_the_judge_finds_what_is_lost(tmp_path: Path) -> None:
     with opened(tmp_path) as datasets:
         datasets.create("d")

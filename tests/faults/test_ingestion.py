@@ -18,7 +18,7 @@ ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))
 
 
 @pytest.mark.fault("1")
-@pytest.mark.timeout(60 + 60 * ROUNDS)
+@pytest.mark.timeout(600 + 120 * ROUNDS)
 def test_twenty_customers_under_kills_lose_double_and_mix_up_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "roadworthy.testing.source_kills"]
     done = subprocess.run(

@@ -68,7 +68,7 @@ class Callers:
             self.wrong.append(answer.text)
 
 
-@pytest.mark.timeout(120 + 120 * ROUNDS)
+@pytest.mark.timeout(600 + 240 * ROUNDS)
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_under_kills_every_answer_is_right_or_a_clear_error(
     replicas: int, tried: Callable[[int], None]

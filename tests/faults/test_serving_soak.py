@@ -18,7 +18,7 @@ MOST_BYTES, MOST_FILES = 12 << 20, 4
 ROW = {"a": 1.5, "b": 2, "kind": "fine"}
 ODD = [{**ROW, "kind": kind} for kind in ("odd", "raise", "fine")]
 
-pytestmark = [pytest.mark.fault("17"), pytest.mark.timeout(120 + 2 * SECONDS)]
+pytestmark = [pytest.mark.fault("17"), pytest.mark.timeout(600 + 2 * SECONDS)]
 
 
 def held(pid: int) -> tuple[int, int]:

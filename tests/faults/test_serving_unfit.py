@@ -10,7 +10,7 @@ import pytest
 from roadworthy.errors import RoadworthyError
 from roadworthy.testing.systems import System
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.fault("17")]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.fault("17")]
 
 LEAKS = """
 kept, plain = [], Flow.answer_columns

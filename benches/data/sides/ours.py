@@ -8,6 +8,7 @@ from typing import Any
 
 from pyarrow import parquet
 
+from roadworthy.cli.staging import Keys, changes_of, planned
 from roadworthy.data import Append, PutFile, PutTable
 from roadworthy.data.exporting import Export
 from roadworthy.data.ingestion.upserting import Upsert
@@ -66,9 +67,9 @@ class Side:
 
     def take(self, folder: str) -> None:
         """A folder of many files, as ``data commit`` does."""
-        base = Path(folder)
-        files = sorted(each for each in base.rglob("*") if each.is_file())
-        self._commit(*(PutFile(each.relative_to(base).as_posix(), each) for each in files))
+        files = planned([Path(folder)], "", "file")
+        keys = Keys(asked=(), usual=())
+        self._commit(*changes_of(self._datasets, "flights", files, False, keys, (), False))
 
     def give(self, folder: str) -> None:
         """All files out, as ``data checkout`` does."""

@@ -70,7 +70,10 @@ def _print_why(each: dict[str, Any]) -> None:
 def history(
     model: ModelName,
     stage: Annotated[str | None, typer.Option(help="Only this stage.")] = None,
-    at: Annotated[str, typer.Option(help="What was live then: 2026-03-01T12:00 (UTC).")] = "",
+    at: Annotated[
+        str,
+        typer.Option(help="What was live then: 2h ago, 2026-03-01 (its end), 2026-03-01T12:00."),
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """What was deployed when, and what was live at a moment."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -424,7 +425,7 @@ def checkout(
         snapshot = datasets.read(name)
         export = Export(snapshot, to or Path(snapshot.name), tables)
         planned = export.plan(path)
-        there = [target for _, target in planned if target.exists()]
+        there = [target for _, target in planned if os.path.lexists(target)]
         if there and not force and not dry_run:
             more = f", and {len(there) - 1} more" if there[1:] else ""
             raise Conflict(
@@ -438,7 +439,7 @@ def checkout(
         with Bar("writing", sum(entry.size for entry, _ in planned), quiet=as_json) as bar:
             export.write_all(planned, lambda entry, count: bar.add(count, entry.path))
     if as_json:
-        emit_json({"commit": snapshot.name, "files": [str(target) for _, target in planned]})
+        emit_json({"commit": snapshot.name, "files": [target for _, target in planned]})
     else:
         say(f"{snapshot.name}: {len(planned)} files in {export.folder}")
 

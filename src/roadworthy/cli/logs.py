@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -11,12 +9,12 @@ import typer
 from roadworthy.cli.options import Json
 from roadworthy.cli.output import emit_json, plain, say, say_page, table
 from roadworthy.cli.session import settings_of
+from roadworthy.core.moments import parse_moment
 from roadworthy.core.names import nearest
 from roadworthy.errors import NotFound, UsageError
 from roadworthy.operations.logs import log_files, read_log, tail
 from roadworthy.settings import Settings
 
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _ABOUT = ("time", "request_id", "row", "release", "status", "total_us")
 
 
@@ -29,7 +27,7 @@ def logs(
         ),
     ] = "",
     since: Annotated[str, typer.Option(help="From then on: 2h, 3d, 2026-03-01T12:00.")] = "",
-    until: Annotated[str, typer.Option(help="Before then.")] = "",
+    until: Annotated[str, typer.Option(help="Until then; a day includes all of it.")] = "",
     release: Annotated[
         str, typer.Option(help="Only this release; without a name: its workers' own logs.")
     ] = "",
@@ -61,12 +59,11 @@ def logs(
     ):
         from roadworthy.serving.log_query import Asked, find_rows
 
-        now = datetime.now(UTC)
         asked = Asked(
             model=model,
             release=number or release.rpartition("@")[2],
-            since=moment(since, now),
-            until=moment(until, now),
+            since=parse_moment(since) if since else None,
+            until=parse_moment(until, whole_day=True) if until else None,
             request_id=request,
             caller=caller,
             key=key,
@@ -101,28 +98,6 @@ def _is_model(
         if close
         else f"there are: {', '.join([*models, *files]) or 'none; roadworthy up'}",
     )
-
-
-def moment(text: str, now: datetime) -> datetime | None:
-    """The moment that is meant; None for an empty text. Raises UsageError.
-
-    >>> moment("90m", datetime(2026, 3, 1, 12, tzinfo=UTC)).isoformat()
-    '2026-03-01T10:30:00+00:00'
-    >>> moment("2026-03-01", datetime(2026, 4, 1, tzinfo=UTC)).isoformat()
-    '2026-03-01T00:00:00+00:00'
-    """
-    if not text:
-        return None
-    ago = re.fullmatch(r"(\d{1,6})([smhdw])", text)
-    if ago:
-        return now - timedelta(**{UNITS[ago[2]]: int(ago[1])})
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            f"{text!r} is no moment", cure="write 90m, 2h or 3d, or 2026-03-01T12:00 (UTC)"
-        ) from None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:

@@ -13,6 +13,7 @@ class Bar:
     def __init__(self, what: str, total: int, quiet: bool = False) -> None:
         self._what = what
         self._total = total
+        self._done = 0
         self._shown = not quiet and sys.stderr.isatty()
         self._progress: Any = None
         self._task: Any = None
@@ -36,10 +37,12 @@ class Bar:
         return self
 
     def add(self, count: int, what: str = "") -> None:
-        """So many bytes more are done."""
+        """So many bytes more are done: of a table as it is in memory, so more than the file's."""
+        self._done += count
         if self._progress is not None:
             described = f"{self._what} {what}".rstrip()
-            self._progress.update(self._task, advance=count, description=described)
+            total = max(self._total, self._done) if self._total else None
+            self._progress.update(self._task, advance=count, total=total, description=described)
 
     def at(self, done: int, total: int, what: str = "") -> None:
         """So much is done, of so much."""

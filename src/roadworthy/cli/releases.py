@@ -179,6 +179,7 @@ def notes(
         say(f"would replace the notes of {release}: {plain(found['notes']) or 'none yet'}")
     else:
         say(plain(found["notes"]) or f"none yet: roadworthy notes {release} 'What changed'")
+        say_page(control.address, f"/models/{found['model']}/releases/{found['number']}")
 
 
 def verify(

@@ -106,7 +106,12 @@ def ship(job: Job, before: Captured | None = None) -> Captured:
                 print_counts(captured.report)
                 say(f"the flow answers as the one before: {job.model} stays as it is")
                 return captured
-            operation = _deployed(control, job, captured, run, shown)
+            try:
+                operation = _deployed(control, job, captured, run, shown)
+            except RoadworthyError as error:
+                if not job.as_json:
+                    _tell_refused(job, run, str(error.details.get("release") or ""))
+                raise
             details = control.get(f"/releases/{operation.release}")
         if job.as_json:
             emit_json(
@@ -225,6 +230,16 @@ def _keep_failed_run(control: Any, error: RoadworthyError, program: Path, quiet:
     error.details["run"] = run.id
     if not quiet:
         print(f"the failed run is kept: roadworthy runs {run.id}", file=sys.stderr)
+        print(f"page: {control.address}/runs/{run.id}", file=sys.stderr)
+
+
+def _tell_refused(job: Job, run: Run, release: str) -> None:
+    """Where a page shows what did not go live: the release with its certificate, else the run."""
+    address = job.settings.control_address
+    page = (
+        _urls(job.settings, job.model, release)["page"] if release else f"{address}/runs/{run.id}"
+    )
+    print(f"what was kept: {page}", file=sys.stderr)
 
 
 def _teller(shown: Steps) -> Any:

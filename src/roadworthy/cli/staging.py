@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,10 +64,7 @@ def planned(paths: Sequence[Path], at: str, kind: str) -> list[Planned]:
     for path in paths:
         if path.is_dir():
             base = at.rstrip("/") or ("" if path.name in ("", ".", "..") else path.name)
-            inside = sorted(each for each in path.rglob("*") if each.is_file())
-            for each in inside:
-                where = "/".join((*([base] if base else []), *each.relative_to(path).parts))
-                found.append(_one(each, where, kind))
+            found += _inside(str(path.absolute()), f"{base}/" if base else "", kind)
         elif path.is_file():
             single = len(paths) == 1 and at and not at.endswith("/")
             prefix = at.rstrip("/") + "/" if at else ""
@@ -74,6 +72,18 @@ def planned(paths: Sequence[Path], at: str, kind: str) -> list[Planned]:
         else:
             raise NotFound(f"{path} is not there", cure="check the path")
     return found
+
+
+def _inside(folder: str, prefix: str, kind: str) -> Iterator[Planned]:
+    """The files of a folder, in the order of their names; links to folders are not followed."""
+    with os.scandir(folder) as scan:
+        entries = sorted(scan, key=lambda each: each.name)
+    for each in entries:
+        if each.is_dir(follow_symlinks=False):
+            yield from _inside(each.path, f"{prefix}{each.name}/", kind)
+        elif each.is_file():
+            path = check_tree_path(prefix + each.name)
+            yield Planned(source=each.path, path=path, kind=kind)
 
 
 def _one(source: Path, path: str, kind: str) -> Planned:

@@ -108,6 +108,7 @@ def status(
         emit_json(found)
         return
     _print_status(found)
+    say_page(found["control"], f"/models/{model}" if model else "/")
 
 
 def _print_status(found: dict[str, Any]) -> None:

@@ -185,7 +185,8 @@ class ControlPlane:
         """Wait until the operation has ended, telling each line of progress as it comes.
 
         A control plane that is away is asked again for ``patience`` seconds: it takes the
-        operation up where it was. Raises what the operation ended with where it failed.
+        operation up where it was. Raises what the operation ended with where it failed; its
+        details name the release, empty where none was recorded.
         """
         seen = 0
         away_since: float | None = None
@@ -202,7 +203,9 @@ class ControlPlane:
             except Unavailable as error:
                 away_since = _still_patient(error, away_since, patience)
         if operation.problem is not None:
-            raise error_from_problem(operation.problem)
+            failure = error_from_problem(operation.problem)
+            failure.details.setdefault("release", operation.release)
+            raise failure
         return operation
 
     def rollback(

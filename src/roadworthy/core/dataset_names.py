@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from roadworthy.core.dataset import MAIN
+from roadworthy.core.moments import parse_moment
 from roadworthy.core.values import Value
-from roadworthy.errors import InvalidName
+from roadworthy.errors import InvalidName, UsageError
 
 _DATASET = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
 _REF = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,98}[A-Za-z0-9])?")
@@ -15,6 +16,7 @@ _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ].*)?")
 _BACK = re.compile(r"(.*?)~(\d{1,9})?")
 _PREFIX = re.compile(r"[0-9a-f]{4,64}")
 MOST_PATH = 1024
+_MOST_SHOWN = 80
 
 
 class CommitName(Value, frozen=True):
@@ -44,10 +46,16 @@ def check_dataset_name(name: str) -> str:
     """
     if _DATASET.fullmatch(name):
         return name
+    back = _BACK.fullmatch(name)
+    if back and _DATASET.fullmatch(back[1]):
+        raise InvalidName(
+            f"{_shown(name)} names no commit: what comes before a branch's newest is asked of it",
+            cure=f"write {back[1]}@{MAIN}~{back[2] or 1}",
+        )
     cured = re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._")[:63].strip("-._")
     raise InvalidName(
-        f"{name!r} can't be the name of a dataset: lower-case letters, digits, '.', '_' and '-' "
-        "only, 63 at most, a letter or digit at both ends",
+        f"{_shown(name)} can't be the name of a dataset: lower-case letters, digits, '.', '_' and "
+        "'-' only, 63 at most, a letter or digit at both ends",
         cure=f"call it {cured!r}" if cured else "choose another name",
     )
 
@@ -62,8 +70,8 @@ def check_ref_name(name: str, what: str = "branch") -> str:
             return name
         raise InvalidName(f"{name!r} can't name a {what}: it is read as a date", cure=f"v{name}")
     raise InvalidName(
-        f"{name!r} can't name a {what}: letters, digits, '.', '_', '/' and '-' only, 100 at most, "
-        "a letter or digit at both ends",
+        f"{_shown(name)} can't name a {what}: letters, digits, '.', '_', '/' and '-' only, 100 at "
+        "most, a letter or digit at both ends",
         cure="choose another name",
     )
 
@@ -80,8 +88,8 @@ def check_tree_path(path: str) -> str:
         if "\\" not in path and ":" not in path:
             return path
     raise InvalidName(
-        f"{path!r} can't be a path in a dataset: parts joined by '/', none of them empty, '.' or "
-        f"'..', no backslash, colon or control character, {MOST_PATH} bytes at most",
+        f"{_shown(path)} can't be a path in a dataset: parts joined by '/', none of them empty, "
+        f"'.' or '..', no backslash, colon or control character, {MOST_PATH} bytes at most",
         cure="rename the file, or give another path",
     )
 
@@ -105,27 +113,14 @@ def parse_commit(text: str) -> CommitName:
         ref, second, moment = MAIN, "@", ref
     if second:
         check_ref_name(ref)
-        return CommitName(dataset=dataset, ref=ref, back=back, moment=parse_moment(moment, text))
+        try:
+            as_of = parse_moment(moment, whole_day=True)
+        except UsageError as problem:
+            raise InvalidName(f"{text!r}: {problem}", cure=problem.cure) from None
+        return CommitName(dataset=dataset, ref=ref, back=back, moment=as_of)
     if not ref:
         raise InvalidName(f"{text!r} names no commit", cure=f"write {dataset}@{MAIN}")
     return CommitName(dataset=dataset, ref=check_ref_name(ref), back=back)
-
-
-def parse_moment(text: str, of: str = "") -> datetime:
-    """A moment in UTC; a date alone is its last instant. Raises InvalidName.
-
-    >>> parse_moment("2026-03-01").isoformat()
-    '2026-03-01T23:59:59.999999+00:00'
-    """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidName(
-            f"{of or text!r}: {text!r} is not a date or time", cure="write 2026-03-01T14:30Z"
-        ) from None
-    if len(text) == 10:
-        moment += timedelta(days=1, microseconds=-1)
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def is_digest_prefix(ref: str) -> bool:
@@ -135,3 +130,8 @@ def is_digest_prefix(ref: str) -> bool:
     (True, False)
     """
     return _PREFIX.fullmatch(ref) is not None
+
+
+def _shown(name: str) -> str:
+    """A name for a message: a long one only with its beginning."""
+    return repr(name) if len(name) <= _MOST_SHOWN else f"{name[:_MOST_SHOWN]!r}…"

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from roadworthy.core.dataset_names import check_tree_path, parse_commit
+from roadworthy.core.names import parse_release
 from roadworthy.core.schedule import Schedule, parse_schedule
 from roadworthy.core.values import Document
 from roadworthy.errors import UsageError
@@ -82,7 +83,9 @@ class Source(Document, frozen=True, forbid_unknown_fields=True):
     ``append`` each delivery's rows come after those there; with ``upsert`` a row replaces the
     one of its ``key`` (the greater of ``newest`` wins, however late it comes); with ``replace``
     the newest delivery is the table; with ``files`` each delivered file is a table of its own below
-    ``table``. ``nulls`` are texts that mean null. ``most_bad`` is the share of bad rows (more
+    ``table``. ``through`` names a release (``clean@3``): each row runs through its flow before it
+    is mapped, its answers are columns then, and a row that it rejects goes to quarantine.
+    ``nulls`` are texts that mean null. ``most_bad`` is the share of bad rows (more
     than ten) at which a delivery is not taken and the source stops.
     """
 
@@ -106,6 +109,7 @@ class Source(Document, frozen=True, forbid_unknown_fields=True):
     mode: Mode | None = None
     key: list[str] = []
     newest: str = ""
+    through: str = ""
     columns: dict[str, Column] = {}
     nulls: tuple[str, ...] = ("",)
     surplus: Literal["ignore", "stop"] = "ignore"
@@ -273,6 +277,10 @@ def _how(source: Source) -> tuple[str, str, str] | None:
     for name in [*source.key, *([source.newest] if source.newest else [])]:
         if source.columns and name not in source.columns:
             return "key", f"{name!r} is none of the columns", ", ".join(source.columns)
+    if source.through and parse_release(source.through).number is None:
+        return "through", "a release is named with its number", f'through = "{source.through}@1"'
+    if source.through and not source.columns:
+        return "through", "the columns can't be learned from what a flow answers", "set `columns`"
     if not 0 <= source.most_bad <= 1:
         return "most_bad", "a share is between 0 and 1", "most_bad = 0.5"
     if source.most_deliveries < 1 or source.most_bytes < 1 or source.settle_seconds < 0:

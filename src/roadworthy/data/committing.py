@@ -21,6 +21,7 @@ from roadworthy.core.dataset import (
     Branch,
     Commit,
     Committed,
+    Dataset,
     Provenance,
     TableSummary,
     TreeChange,
@@ -28,7 +29,7 @@ from roadworthy.core.dataset import (
 from roadworthy.data import paged
 from roadworthy.data.changes import Append, Change, Remove
 from roadworthy.data.documents import put_document
-from roadworthy.data.naming import find_branch, find_dataset, find_kept
+from roadworthy.data.naming import find_branch, find_kept
 from roadworthy.data.pieces import PieceWriter
 from roadworthy.data.preparing import Prepared, Report, prepare
 from roadworthy.data.snapshot import Snapshot, entry_of
@@ -57,6 +58,8 @@ class Act:
     expected: str | None
     also: Callable[[Connection, Committed], None] | None
     parents: tuple[str, ...] = ()
+    again: bool = False
+    """Whether it may have been done before, by whoever gave its id."""
 
 
 class _Moved(Exception):
@@ -72,6 +75,7 @@ class Committer:
 
     def __init__(self, datasets: Datasets, act: Act, report: Report) -> None:
         self._datasets = datasets
+        self._dataset: Dataset
         self._act = act
         self._report = report
 
@@ -118,9 +122,11 @@ class Committer:
 
     def _parent(self) -> tuple[Branch, Snapshot | None]:
         with self._datasets.database.reading() as connection:
-            branch = find_branch(connection, self._act.dataset, self._act.branch)
-            found = asked.commit(connection, branch.commit) if branch.commit else None
-        return branch, None if found is None else self._datasets.snapshot(found)
+            head = asked.head(connection, self._act.dataset, self._act.branch)
+            if head is None:
+                return find_branch(connection, self._act.dataset, self._act.branch), None
+        self._dataset, branch, newest = head
+        return branch, None if newest is None else self._datasets.snapshot(newest)
 
     def _check_expected(self, branch: Branch) -> None:
         expected = self._act.expected
@@ -134,6 +140,8 @@ class Committer:
             )
 
     def _done(self) -> Committed | None:
+        if not self._act.again:
+            return None
         with self._datasets.database.reading() as connection:
             return asked.commit_of_write(connection, self._act.write)
 
@@ -180,8 +188,6 @@ class Committer:
             )
         writer.finish()
         parents = [parent.committed.digest] if parent else []
-        with self._datasets.database.reading() as connection:
-            dataset = find_dataset(connection, self._act.dataset)
         return Commit(
             dataset=self._act.dataset,
             tree=tree.hex(),
@@ -199,8 +205,8 @@ class Committer:
             more_tables=made.count - len(made.tables),
             provenance=self._act.provenance,
             append_only=made.append_only,
-            description=dataset.description,
-            key=dataset.key,
+            description=self._dataset.description,
+            key=self._dataset.key,
         )
 
     def _publish(self, writer: PieceWriter, new: Committed, branch: Branch) -> Committed:
@@ -223,13 +229,16 @@ class Committer:
         branch: Branch,
         rewritten: bool,
     ) -> Committed:
-        known = asked.commit_of_write(connection, self._act.write)
-        if known is not None:  # the answer of the first try was lost
+        known = asked.commit_of_write(connection, self._act.write) if self._act.again else None
+        if known is not None:
             return known
         moved = msgspec.structs.replace(
             branch, commit=new.digest, generation=branch.generation + 1, at=new.commit.at
         )
         if not asked.move_branch(connection, moved, branch.commit):
+            known = asked.commit_of_write(connection, self._act.write)
+            if known is not None:  # the answer of the first try was lost
+                return known
             raise _Moved(find_branch(connection, branch.dataset, branch.name))
         for parent in self._act.parents:
             find_kept(connection, parent)
@@ -237,7 +246,8 @@ class Committer:
         relied = set(writer.relied)
         for digest, size, packed in writer.unregistered:
             relied.update(register_pack(connection, digest, size, packed, at, rewritten=rewritten))
-        hold(connection, relied, writer.packs, at)
+        fresh = {digest for digest, _, _ in writer.unregistered}
+        hold(connection, relied, [each for each in writer.packs if each not in fresh], at)
         register_pack(connection, new.digest, 0, [], at, rewritten=rewritten)
         asked.insert_commit(connection, new)
         uses = [

@@ -148,6 +148,7 @@ class Datasets:
             write=write or self.new_id(),
             expected=expected,
             also=also,
+            again=bool(write),
         )
         return committing.Committer(self, act, report or _silent).commit(changes)
 

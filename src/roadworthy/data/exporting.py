@@ -14,7 +14,7 @@ from roadworthy.core.dataset import Entry
 from roadworthy.data.snapshot import Snapshot
 from roadworthy.data.sources import FORMATS, format_of
 from roadworthy.errors import UsageError
-from roadworthy.storage.disk import translated, unsynced_disk
+from roadworthy.storage.disk import translated, unsynced_disk, write_small
 
 _SUFFIX = {"parquet": ".parquet", "csv": ".csv", "jsonl": ".jsonl", "arrow": ".arrow"}
 _SMALL, _TOGETHER = 16 << 10, 256
@@ -33,24 +33,23 @@ class Export:
         self._tables = tables
         self._disk = unsynced_disk()
 
-    def plan(self, below: str = "") -> list[tuple[Entry, Path]]:
-        """The entries and the file that each goes to."""
+    def plan(self, below: str = "") -> list[tuple[Entry, str]]:
+        """The entries and the path of the file that each goes to."""
         return [(entry, self._target(entry)) for entry in self._snapshot.entries(below)]
 
     def write_all(
-        self, planned: Sequence[tuple[Entry, Path]], told: Callable[[Entry, int], None]
+        self, planned: Sequence[tuple[Entry, str]], told: Callable[[Entry, int], None]
     ) -> None:
         """Writes entries to their files; small ones are read together. Raises StorageError."""
         for small, some in itertools.groupby(planned, lambda each: _is_small(each[0])):
             if not small:
                 for entry, target in some:
-                    self.write(entry, target, functools.partial(told, entry))
+                    self.write(entry, Path(target), functools.partial(told, entry))
                 continue
             while group := list(itertools.islice(some, _TOGETHER)):
                 contents = self._snapshot.whole([entry for entry, _ in group])
                 for (entry, target), data in zip(group, contents, strict=True):
-                    self._disk.write(target, data)
-                    self._set_mode(entry, target)
+                    write_small(target, data, executable=entry.executable)
                     told(entry, len(data))
 
     def write(
@@ -73,14 +72,11 @@ class Export:
 
                 form = format_of(target.name) or "parquet"
                 write_rows(reader.schema, batches(), form, file)
-        self._set_mode(entry, target)
-
-    def _set_mode(self, entry: Entry, target: Path) -> None:
         if entry.executable:
             with translated(f"making {target} executable"):
                 target.chmod(0o755)
 
-    def _target(self, entry: Entry) -> Path:
+    def _target(self, entry: Entry) -> str:
         path = entry.path
         if entry.kind == "table":
             wanted = self._tables or format_of(path) or "parquet"
@@ -89,7 +85,7 @@ class Export:
             if zipped or FORMATS.get(known) != wanted:
                 stem = path[: -len(known)] if known and not zipped else path
                 path = stem + _SUFFIX[wanted]
-        return self.folder.joinpath(*path.split("/"))
+        return f"{self.folder}/{path}"
 
 
 def _is_small(entry: Entry) -> bool:

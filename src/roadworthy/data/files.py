@@ -214,7 +214,8 @@ def whole_files(store: PieceStore, entries: Sequence[Entry]) -> Iterator[bytes]:
     chunks = [[chunk.digest for chunk in chunks_of(store, entry)] for entry in entries]
     stored = store.stored([digest for own in chunks for digest in own])
     for entry, own in zip(entries, chunks, strict=True):
-        data = b"".join(load_bytes(stored[digest], digest) for digest in own)
+        parts = [load_bytes(stored[digest], digest) for digest in own]
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
         if own != [bytes.fromhex(entry.content)] and blake3(data).hexdigest() != entry.content:
             raise _changed(entry)
         yield data

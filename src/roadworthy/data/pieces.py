@@ -67,7 +67,7 @@ class PieceStore:
         if known is not None:
             return known
         data = load_bytes(self.stored([digest])[digest], digest)
-        self._remember(digest, data)
+        self.remember(digest, data)
         return data
 
     def stored(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -142,7 +142,8 @@ class PieceStore:
             piece=digest.hex(),
         )
 
-    def _remember(self, digest: bytes, data: bytes) -> None:
+    def remember(self, digest: bytes, data: bytes) -> None:
+        """Keeps the bytes of a small piece at hand."""
         if len(data) > _CACHED // 16:
             return
         with self._lock:
@@ -205,6 +206,12 @@ class PieceWriter:
             self._waiting_bytes += len(data)
             if len(self._waiting) >= _BATCH or self._waiting_bytes > self._most // 4:
                 self._settle()
+        return digest
+
+    def put_page(self, data: bytes) -> bytes:
+        """The same for a page of a tree, which the next commit is likely to read again."""
+        digest = self.put_bytes(data)
+        self.store.remember(digest, data)
         return digest
 
     def missing(self, digests: Iterable[bytes]) -> set[bytes]:

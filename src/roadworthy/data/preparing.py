@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import pyarrow as pa
 
@@ -64,9 +62,9 @@ class Prepared:
         ordered = sorted(changes.items())
         if parent is None:
             present = (record for _, record in ordered if record is not None)
-            return paged.build(writer.put_bytes, present, by_key=True)
+            return paged.build(writer.put_page, present, by_key=True)
         root = bytes.fromhex(parent.committed.commit.tree)
-        return paged.update(writer.store.get, writer.put_bytes, root, ordered)
+        return paged.update(writer.store.get, writer.put_page, root, ordered)
 
 
 def _appended(writer: PieceWriter, path: str, rows: Appended, parent: Snapshot | None) -> Entry:
@@ -122,32 +120,25 @@ def _check_removed(change: Remove, parent: Snapshot | None) -> None:
 
 
 def _put_file(writer: PieceWriter, change: PutFile, report: Report) -> Entry:
-    with _opened(change.source) as source:
-        entry = store_file(writer, change.path, source, lambda size: report(change.path, size))
-    if isinstance(change.source, Path) and os.access(change.source, os.X_OK):
-        return replaced(entry, executable=True)
-    return entry
+    def told(size: int) -> None:
+        report(change.path, size)
 
-
-@contextlib.contextmanager
-def _opened(source: Path | bytes | BinaryIO) -> Iterator[BinaryIO]:
-    if isinstance(source, bytes):
-        yield io.BytesIO(source)
-        return
-    if not isinstance(source, Path):
-        yield source
-        return
+    if not isinstance(change.source, Path):
+        given = change.source
+        source = io.BytesIO(given) if isinstance(given, bytes) else given
+        return store_file(writer, change.path, source, told)
     try:
-        file = source.open("rb", buffering=0)
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            file.close()
-            raise UsageError(f"{source} is not a regular file", cure="leave it out")
-        with file:
-            yield file
+        with io.FileIO(change.source) as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise UsageError(f"{change.source} is not a regular file", cure="leave it out")
+            entry = store_file(writer, change.path, file, told)
     except OSError as error:
         raise StorageError(
-            f"{source} can't be read: {error.strerror or error}", cure="check the path and rights"
+            f"{change.source} can't be read: {error.strerror or error}",
+            cure="check the path and rights",
         ) from error
+    return replaced(entry, executable=True) if mode & 0o111 else entry
 
 
 def _writer(

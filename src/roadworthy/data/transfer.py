@@ -13,7 +13,7 @@ from roadworthy.data.erasing import erasure_note
 from roadworthy.data.naming import find_dataset
 from roadworthy.data.pieces import PieceWriter
 from roadworthy.data.reachable import live_pieces
-from roadworthy.errors import Conflict, Erased, StorageError
+from roadworthy.errors import Conflict, Erased, NotFound, StorageError
 from roadworthy.storage.queries import datasets as asked
 from roadworthy.storage.queries import erasures
 from roadworthy.storage.queries.pieces import hold, register_pack
@@ -30,6 +30,11 @@ def copy_dataset(source: Datasets, target: Datasets, name: str) -> dict[str, int
     Raises NotFound, Conflict where the target has a dataset of this name, StorageError.
     """
     with source.database.reading() as connection:
+        if not asked.all_datasets(connection):
+            raise NotFound(
+                "no dataset is there to be taken over",
+                cure="give the folder or URL that export wrote, or a home's blobs/data",
+            )
         dataset = find_dataset(connection, name)
         commits = asked.commits_of(connection, name)
         branches = asked.branches(connection, name)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from roadworthy.core.certificate import Certificate
 from roadworthy.core.deployment import AgentStatus, Deployment, StageChange
+from roadworthy.core.moments import parse_moment
 from roadworthy.core.names import Stage
 from roadworthy.core.operation import Operation
 from roadworthy.core.release import Release
 from roadworthy.core.values import Document
-from roadworthy.errors import NotFound, UsageError
+from roadworthy.errors import NotFound
 from roadworthy.operations.asking import check_stage
 from roadworthy.operations.desired import Desired, name_of
 from roadworthy.registry import Registry
@@ -148,11 +149,11 @@ def history(
 ) -> list[StageChange]:
     """What was asked of a model's deployments, newest first.
 
-    With ``at`` (ISO 8601; without a zone: UTC) only what held then, one line a stage. Raises
-    NotFound where the model does not exist, UsageError for a time that can't be read.
+    With ``at`` (``2h`` ago, a day's end, or ISO 8601; without a zone: UTC) only what held then, one
+    line a stage. Raises NotFound where the model does not exist, UsageError for what is no moment.
     """
     registry.release(model)
-    moment = parse_time(at) if at else None
+    moment = parse_moment(at, whole_day=True) if at else None
     wanted = check_stage(stage) if stage else None
     with desired.database.reading() as connection:
         changes = deployments.stage_changes_of(connection, model, wanted, limit=1000)
@@ -163,21 +164,6 @@ def held_at(changes: Sequence[StageChange], moment: datetime) -> list[StageChang
     """The change of each stage that held at a moment, from changes that are newest first."""
     found: dict[Stage, StageChange] = {}
     for change in sorted(changes, key=lambda each: (each.at, each.generation), reverse=True):
-        if parse_time(change.at) <= moment:
+        if parse_moment(change.at) <= moment:
             found.setdefault(change.stage, change)
     return [found[stage] for stage in sorted(found)]
-
-
-def parse_time(text: str) -> datetime:
-    """The moment that a text names, in UTC where it names no zone. Raises UsageError.
-
-    >>> parse_time("2026-03-01T12:00").isoformat()
-    '2026-03-01T12:00:00+00:00'
-    """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            f"{text!r} is not a time that can be read", cure="write it as 2026-03-01T12:00"
-        ) from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

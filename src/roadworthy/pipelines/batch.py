@@ -290,10 +290,15 @@ def _kept(batch: Batch, table: Table) -> list[str]:
     return [name for name in names if name in batch.keep]
 
 
+def answer_schema(signature: Signature) -> pa.Schema:
+    """The columns of the answers, and those that say why there is none."""
+    answers = [each.with_metadata(_ANSWER) for each in output_schema(signature)]
+    return pa.schema([*answers, pa.field(REJECTED, pa.string()), pa.field(ERROR, pa.string())])
+
+
 def _schema(batch: Batch, table: Table, keep: list[str]) -> pa.Schema:
-    answers = [each.with_metadata(_ANSWER) for each in output_schema(batch.signature)]
-    told = [pa.field(REJECTED, pa.string()), pa.field(ERROR, pa.string())]
-    added = {field.name for field in (*answers, *told)}
+    answers = answer_schema(batch.signature)
+    added = set(answers.names)
     twice = [name for name in keep if name in added]
     if twice:
         raise UsageError(
@@ -301,7 +306,7 @@ def _schema(batch: Batch, table: Table, keep: list[str]) -> pa.Schema:
             cure="say which of the input's columns to keep: --keep a,b or --keep none",
         )
     kept = [pa.field(name, _plain_type(table.schema.field(name).type)) for name in keep]
-    return pa.schema([*kept, *answers, *told])
+    return pa.schema([*kept, *answers])
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:

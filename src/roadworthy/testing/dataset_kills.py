@@ -1,9 +1,10 @@
 """A campaign against datasets: writers and gc are killed, what they left is judged.
 
-    python -m roadworthy.testing.dataset_kills FOLDER SEED KILLS
+    python -m roadworthy.testing.dataset_kills FOLDER SEED KILLS [planted]
 
 Ends with status 1 and says what is wrong when a state is neither the one before nor the one
-after.
+after. With ``planted`` the writers have a fault, which the campaign must find: a branch moves
+before its commit is kept.
 """
 
 from __future__ import annotations
@@ -13,21 +14,26 @@ import os
 import random
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from roadworthy.data import Append, Change, Datasets, PutFile
 from roadworthy.storage.disk import PARTIAL
 from roadworthy.testing.campaigns import Said, Subject, main, storage
 from roadworthy.testing.datasets import some_rows
-from roadworthy.testing.faulty import DyingAfter
+from roadworthy.testing.faulty import DyingAfter, LateBlobs
 
 
 @contextlib.contextmanager
-def opened(home: Path, death: DyingAfter | None = None) -> Iterator[Datasets]:
+def opened(
+    home: Path, death: DyingAfter | None = None, *, planted: bool = False
+) -> Iterator[Datasets]:
     """The datasets of a home; with a death, every sync and commit is one of its points."""
     with storage(home, "data", death) as (database, blobs):
-        yield Datasets(database, blobs, lambda: datetime.now(UTC))
+        kept = LateBlobs(blobs.root, blobs.disk) if planted else blobs
+        yield Datasets(database, kept, lambda: datetime.now(UTC))
 
 
 def begin(home: Path) -> None:
@@ -36,10 +42,12 @@ def begin(home: Path) -> None:
         datasets.create("d")
 
 
-def write_for_ever(home: Path, seed: int, death: DyingAfter | None, said: int) -> None:
+def write_for_ever(
+    home: Path, seed: int, death: DyingAfter | None, said: int, *, planted: bool = False
+) -> None:
     """Commits files and rows, now and then with gc; says on a pipe what is begun and done."""
     chance = random.Random(seed)
-    with opened(home, death) as datasets:
+    with opened(home, death, planted=planted) as datasets:
         for step in range(1_000_000):
             write = datasets.new_id()
             count = chance.randrange(1, 400)
@@ -90,5 +98,7 @@ WRITERS = Subject(
     seconds=(0.02, 0.3),
 )
 
+PLANTED = replace(WRITERS, write=partial(write_for_ever, planted=True))
+
 if __name__ == "__main__":
-    sys.exit(main(WRITERS))
+    sys.exit(main(PLANTED if sys.argv[4:] == ["planted"] else WRITERS))

@@ -8,7 +8,10 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
+from roadworthy.storage.digests import digest_of
+from roadworthy.storage.directory import DirectoryBlobs
 from roadworthy.storage.disk import Disk
 
 
@@ -46,6 +49,24 @@ class DyingAfter:
             self.point()
 
         return Disk(sync=sync)
+
+
+class LateBlobs(DirectoryBlobs):
+    """Blobs with a fault: each content is kept only when the next one comes.
+
+    What promises that a content is kept is wrong then, and a campaign of kills has to find it.
+    """
+
+    def __init__(self, root: Path, disk: Disk | None = None) -> None:
+        super().__init__(root, disk)
+        self._late = b""
+
+    def put(self, data: bytes) -> str:
+        """Says that the content is kept."""
+        late, self._late = self._late, data
+        if late:
+            super().put(late)
+        return digest_of(data)
 
 
 class CuttingProxy:

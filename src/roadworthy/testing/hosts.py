@@ -33,8 +33,11 @@ SOURCE = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
 
 
-def wait_until(look: Callable[[], T], seconds: float = 20.0, what: str = "it") -> T:
-    """What ``look`` returns once that is true; AssertionError after ``seconds``."""
+def wait_until(look: Callable[[], T], seconds: float = 120.0, what: str = "it") -> T:
+    """What ``look`` returns once that is true; AssertionError after ``seconds``.
+
+    A machine that is busy gets to everything within the default.
+    """
     until = time.monotonic() + seconds
     while True:
         found = look()

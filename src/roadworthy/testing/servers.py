@@ -162,7 +162,7 @@ def _make_container(
     process: subprocess.Popen[bytes], options: Mapping[str, str], log: Path
 ) -> None:
     """Makes the container, signed as the service's documentation says (Shared Key)."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while True:
         try:
             _put_container(options)
@@ -229,7 +229,7 @@ def _wait_until_ready(
     process: subprocess.Popen[bytes], options: Mapping[str, str], log: Path
 ) -> None:
     store = open_object_store("s3://ready-check", options, most_retries=0)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while True:
         try:
             obstore.put(store, "ready", b"yes")

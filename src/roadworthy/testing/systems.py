@@ -79,7 +79,7 @@ class System:
     # The command line
 
     def run(
-        self, *arguments: str, seconds: float = 120.0, given: str = ""
+        self, *arguments: str, seconds: float = 400.0, given: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """``roadworthy ARGUMENTS`` to its end."""
         return subprocess.run(

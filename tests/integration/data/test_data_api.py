@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from httpx import Client
-from tests.integration.ui.conftest import Server
+from tests.integration.ui.servers import Server
 
 from roadworthy.core.dataset import Provenance
 from roadworthy.core.source import Column, Source

@@ -149,3 +149,10 @@ def test_the_key_of_a_dataset_holds_for_the_tables_that_have_it(run: Run) -> Non
     assert "1 path" in run("init", "one") + run("commit", "one", "orders.csv", "--message", "m")
     run("commit", "orders", "orders.csv", "--message", "dearer")
     assert "0 added, 0 removed, 5 changed" in run("diff", "orders@main~1")
+
+
+def test_what_is_asked_wrongly_is_told_shortly(run: Run) -> None:
+    run("init", "trips")
+    assert "write trips@main~1" in run("show", "trips~1", code=2)
+    assert len(run("show", "trips@" + "a" * 3000, code=2)) < 400
+    assert "no dataset is there" in run("import", "planes", "nowhere", code=3)

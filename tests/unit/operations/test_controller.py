@@ -37,7 +37,7 @@ class OldNews(Desired):
         now = super().snapshot()
         if self.checking.is_set() and not self.looked.is_set():
             self.looked.set()
-            wait_until(lambda: self.step() != "certify", seconds=10, what="the checks' end")
+            wait_until(lambda: self.step() != "certify", what="the checks' end")
             time.sleep(0.1)  # the thread of the checks ends too
         return now
 
@@ -85,7 +85,7 @@ def test_checks_that_end_during_a_look_are_not_begun_again(tmp_path: Path) -> No
     database.write(lambda connection: operations.save_operation(connection, operation))
     controller = Controller(desired, registry, certify)
     try:
-        wait_until(lambda: controller.look() or desired.step() == "ended", seconds=20, what="end")
+        wait_until(lambda: controller.look() or desired.step() == "ended", what="end")
     finally:
         controller.stop()
     with database.reading() as connection:

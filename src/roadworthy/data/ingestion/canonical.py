@@ -4,53 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from roadworthy.core.names import nearest
 from roadworthy.core.source import Column, Source
+from roadworthy.data.ingestion.cleansing import Cleansing
 from roadworthy.data.ingestion.converting import arrow_type, convert, is_text
+from roadworthy.data.ingestion.records import Bad, Must, Raw, as_json
 from roadworthy.errors import SchemaBroken
 
 _GUESSES = ("int64", "float64", "date", "timestamp", "bool")
 _MOST_SHOWN = 60
-Must = Literal["all", "required", "none"]
-"""Which columns a delivery must have: all; of objects those that are required; of a message none,
-for it is a row of its own, and becomes a bad one."""
-
-
-@dataclass(frozen=True)
-class Raw:
-    """Rows as they were delivered, and where each comes from: delivery and number, from 1."""
-
-    batch: pa.RecordBatch
-    origin: Callable[[int], tuple[str, int]]
-    must: Must = "all"
-
-
-@dataclass(frozen=True)
-class Bad:
-    """A row that broke a check, as it was delivered (JSON), and why."""
-
-    delivery: str
-    row: int
-    reason: str
-    raw: str
 
 
 @dataclass
 class Canonical:
     """Makes the rows of one source's table.
 
-    ``columns`` are the configured ones, or those learned from the first delivery.
+    ``columns`` are the configured ones, or those learned from the first delivery; ``cleansing``
+    is what rows run through before.
     """
 
     source: Source
     columns: Mapping[str, Column]
+    cleansing: Cleansing | None = None
     schema: pa.Schema = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,13 +55,17 @@ class Canonical:
                 cure=self._cure(),
                 missing=missing,
             )
-        surplus = sorted(set(names) - wanted)
+        used = set(self.cleansing.through.inputs) if self.cleansing else set()
+        surplus = sorted(set(names) - wanted - used)
         strict = self.source.surplus == "stop" or not self.source.columns
         if surplus and strict:
             raise SchemaBroken(f"the column {surplus[0]!r} is new", cure=self._cure())
 
     def rows(self, raw: Raw) -> tuple[pa.RecordBatch, list[Bad]]:
-        """The dataset's rows, and those that broke a check. Raises SchemaBroken."""
+        """The dataset's rows, and those that broke a check. Raises SchemaBroken, WorkerFailed."""
+        turned_away: list[Bad] = []
+        if self.cleansing is not None:
+            raw, turned_away = self.cleansing(raw)
         batch = raw.batch
         self.check_names(batch.schema.names, raw.must)
         why: dict[int, list[str]] = {}
@@ -97,10 +82,10 @@ class Canonical:
             made.append(found)
         whole = pa.RecordBatch.from_arrays(made, schema=self.schema)
         if not why:
-            return whole, []
+            return whole, turned_away
         good = np.ones(batch.num_rows, bool)
         good[list(why)] = False
-        return whole.filter(pa.array(good)), self._bad(raw, why)
+        return whole.filter(pa.array(good)), turned_away + self._bad(raw, why)
 
     def _values(self, batch: pa.RecordBatch, name: str, column: Column) -> pa.Array:
         if column.value is not None:
@@ -145,11 +130,9 @@ class Canonical:
             note(pc.invert(fits), lambda v: f"{_shown(v)} does not match {column.matches}")
 
     def _bad(self, raw: Raw, why: dict[int, list[str]]) -> list[Bad]:
-        rows = sorted(why)
-        delivered = raw.batch.take(pa.array(rows)).to_pylist()
         return [
-            Bad(*raw.origin(row), reason="; ".join(why[row]), raw=as_json(values))
-            for row, values in zip(rows, delivered, strict=True)
+            Bad(*raw.origin(row), reason="; ".join(why[row]), raw=as_json(raw.delivered(row)))
+            for row in sorted(why)
         ]
 
     def _cure(self) -> str:
@@ -158,11 +141,6 @@ class Canonical:
             f"{self.source.name} deliver as before; then roadworthy data source resume "
             f"{self.source.name}"
         )
-
-
-def as_json(row: Mapping[str, Any]) -> str:
-    """A row as it was delivered, to be kept and to be read again."""
-    return msgspec.json.encode(row, enc_hook=str).decode()
 
 
 def learned(batch: pa.RecordBatch) -> dict[str, Column]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from roadworthy.core.source import Source
-from roadworthy.data.ingestion.canonical import Bad, Must, Raw
+from roadworthy.data.ingestion.records import Bad, Must, Raw
 from roadworthy.data.sources import FORMATS, open_rows
 from roadworthy.errors import SchemaBroken, UsageError
 

@@ -22,9 +22,11 @@ from roadworthy.core.dataset_names import parse_commit
 from roadworthy.core.source import Delivery, Poll, Source, SourceState
 from roadworthy.data.datasets import Datasets
 from roadworthy.data.ingestion.arriving import Arrived, Found, Reader, Visit, open_reader
-from roadworthy.data.ingestion.canonical import Bad, Canonical, Raw, learned
+from roadworthy.data.ingestion.canonical import Canonical, learned
+from roadworthy.data.ingestion.cleansing import Cleansing
 from roadworthy.data.ingestion.formats import rows_of_file, rows_of_messages
 from roadworthy.data.ingestion.placing import changes_of, quarantine_changes
+from roadworthy.data.ingestion.records import Bad, Raw
 from roadworthy.data.ingestion.spooling import Spooled, spool
 from roadworthy.errors import Conflict, SchemaBroken
 from roadworthy.storage.queries import sources as asked
@@ -64,8 +66,10 @@ class Polling:
         scratch: Path,
         id: str,
         open: Callable[[Visit], Reader] = open_reader,
+        cleansing: Cleansing | None = None,
     ) -> None:
         self._open = open
+        self._cleansing = cleansing
         self._datasets = datasets
         self._kept = kept
         self._source = resolved
@@ -171,7 +175,7 @@ class Polling:
                 raise SchemaBroken("there is no row to learn columns from", cure="set `columns`")
             self._columns = learned(first.batch)
             rows = _with_first(first, rows)
-        canonical = Canonical(self._source, self._columns)
+        canonical = Canonical(self._source, self._columns, self._cleansing)
         return spool(canonical, rows, self._scratch / name, self._at)
 
     def _learning(self, rows: Iterator[Raw | Bad]) -> Iterator[Raw | Bad]:
@@ -236,7 +240,7 @@ class Polling:
                 placed.changes,
                 message=self._message(taken),
                 author=f"source {source.name}",
-                provenance=[self._provenance(taken, found)],
+                provenance=[self._provenance(taken, found), *provenance_of(source)],
                 # Appended rows may have a key that another's commit has brought meanwhile.
                 expected=(head[0].digest if head else "") if source.manner == "upsert" else None,
                 write=self._id,
@@ -369,6 +373,13 @@ class Polling:
         more = len(taken.arrived) - len(names)
         detail = ", ".join(names) + (f" and {more} more" if more else "")
         return Provenance(kind="source", name=self._source.name, detail=detail)
+
+
+def provenance_of(source: Source) -> list[Provenance]:
+    """The release that cleansed a source's rows, where one did."""
+    if not source.through:
+        return []
+    return [Provenance(kind="release", name=source.through, detail="cleansing")]
 
 
 def _state(one: Delivery) -> tuple[str, str]:

@@ -13,9 +13,12 @@ from roadworthy.core.dataset_names import parse_commit
 from roadworthy.core.source import Poll, Source
 from roadworthy.data.changes import Append, Change, PutTable
 from roadworthy.data.datasets import Datasets
-from roadworthy.data.ingestion.canonical import Bad, Canonical
+from roadworthy.data.ingestion.canonical import Canonical
+from roadworthy.data.ingestion.cleansing import Cleansing
 from roadworthy.data.ingestion.formats import rows_of_objects
 from roadworthy.data.ingestion.placing import ROWS, file_table, groups, quarantined
+from roadworthy.data.ingestion.polling import provenance_of
+from roadworthy.data.ingestion.records import Bad
 from roadworthy.data.ingestion.spooling import QUARANTINE, as_batch
 from roadworthy.data.ingestion.upserting import Upsert
 from roadworthy.data.snapshot import Snapshot
@@ -23,7 +26,9 @@ from roadworthy.errors import Conflict
 from roadworthy.storage.queries import sources as asked
 
 
-def release(datasets: Datasets, kept: asked.Kept, id: str) -> Poll:
+def release(
+    datasets: Datasets, kept: asked.Kept, id: str, cleansing: Cleansing | None = None
+) -> Poll:
     """Commits the rows that pass now, and leaves the others; both or neither happens.
 
     Raises SchemaBroken, StorageError, Conflict where the source was polled meanwhile or, for rows
@@ -34,7 +39,7 @@ def release(datasets: Datasets, kept: asked.Kept, id: str) -> Poll:
     at = datasets.now()
     if before is None or not before.num_rows:
         return Poll(id=id, source=source.name, at=at, outcome="nothing")
-    canonical = Canonical(source, source.columns or kept.state.columns)
+    canonical = Canonical(source, source.columns or kept.state.columns, cleansing)
     head = datasets.log(source.dataset, limit=1)
     there = datasets.snapshot(head[0]) if head else None
     changes: list[Change] = []
@@ -77,7 +82,10 @@ def release(datasets: Datasets, kept: asked.Kept, id: str) -> Poll:
             changes,
             message=message,
             author=author,
-            provenance=[Provenance(kind="source", name=source.name, detail="quarantine")],
+            provenance=[
+                Provenance(kind="source", name=source.name, detail="quarantine"),
+                *provenance_of(source),
+            ],
             expected=(head[0].digest if head else "") if source.manner == "upsert" else None,
             write=id,
             also=also,

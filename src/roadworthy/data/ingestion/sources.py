@@ -20,9 +20,10 @@ from roadworthy.core.source import Delivery, Poll, Source, SourceState, Status, 
 from roadworthy.core.values import Document
 from roadworthy.data.datasets import Datasets
 from roadworthy.data.ingestion.arriving import Reader, Visit, open_reader, with_secrets
-from roadworthy.data.ingestion.canonical import Bad
+from roadworthy.data.ingestion.cleansing import Cleansing, Opening, nothing_runs_here
 from roadworthy.data.ingestion.placing import ROWS, set_aside
 from roadworthy.data.ingestion.polling import Polling
+from roadworthy.data.ingestion.records import Bad
 from roadworthy.data.ingestion.releasing import release
 from roadworthy.errors import (
     Conflict,
@@ -51,7 +52,8 @@ class Sources:
     """What people and schedules do with sources of data.
 
     ``scratch`` is a folder for what is being fetched; it may be emptied at any time when no
-    poll runs. Safe to be used by several processes: a source is polled by one at a time.
+    poll runs. ``through`` makes a release ready that rows are to run through. Safe to be used by
+    several processes: a source is polled by one at a time.
     """
 
     def __init__(
@@ -59,8 +61,10 @@ class Sources:
         datasets: Datasets,
         scratch: Path,
         open: Callable[[Visit], Reader] = open_reader,
+        through: Opening = nothing_runs_here,
     ) -> None:
         self.datasets = datasets
+        self._through = through
         self._open = open
         self._scratch = scratch
 
@@ -226,7 +230,9 @@ class Sources:
         kept = self._get(name)
         with self._visiting(name) as folder:
             resolved = with_secrets(kept.source)
-            return Polling(self.datasets, kept, resolved, folder, "", self._open).run(dry_run=True)
+            with self._cleansing(kept.source) as cleansing:
+                polling = Polling(self.datasets, kept, resolved, folder, "", self._open, cleansing)
+                return polling.run(dry_run=True)
 
     def release(self, name: str) -> Poll:
         """Maps the rows set aside again, with the mapping as it is now; commits those that pass.
@@ -234,7 +240,17 @@ class Sources:
         Raises NotFound, SchemaBroken, Conflict.
         """
         with self._visiting(name):
-            return release(self.datasets, self._get(name), self.datasets.new_id())
+            kept = self._get(name)
+            with self._cleansing(kept.source) as cleansing:
+                return release(self.datasets, kept, self.datasets.new_id(), cleansing)
+
+    @contextlib.contextmanager
+    def _cleansing(self, source: Source) -> Iterator[Cleansing | None]:
+        if not source.through:
+            yield None
+            return
+        with self._through(source.through) as through:
+            yield Cleansing(through)
 
     def _once(self, name: str, folder: Path, id: str) -> Poll:
         kept = self._get(name)
@@ -256,8 +272,9 @@ class Sources:
 
         try:
             resolved = with_secrets(kept.source)
-            polling = Polling(self.datasets, kept, resolved, folder, id, self._open)
-            return polling.run()[0]
+            with self._cleansing(kept.source) as cleansing:
+                polling = Polling(self.datasets, kept, resolved, folder, id, self._open, cleansing)
+                return polling.run()[0]
         except Conflict:
             raise
         except SettingsError as error:

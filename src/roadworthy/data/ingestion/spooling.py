@@ -9,7 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from roadworthy.data.ingestion.canonical import Bad, Canonical, Raw
+from roadworthy.data.ingestion.canonical import Canonical
+from roadworthy.data.ingestion.records import Bad, Raw
 from roadworthy.errors import SchemaBroken
 
 QUARANTINE = pa.schema(

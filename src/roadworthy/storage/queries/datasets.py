@@ -161,6 +161,33 @@ def branch(connection: Connection, dataset: str, name: str) -> Branch | None:
     return None if row is None else _branch(row)
 
 
+_HEAD = (
+    sa.select(
+        data_branches,
+        datasets.c.document.label("about"),
+        data_commits.c.document.label("newest"),
+    )
+    .join(datasets, datasets.c.name == data_branches.c.dataset)
+    .outerjoin(data_commits, data_commits.c.digest == data_branches.c.commit)
+    .where(
+        data_branches.c.dataset == sa.bindparam("of"),
+        data_branches.c.name == sa.bindparam("called"),
+    )
+)
+
+
+def head(
+    connection: Connection, name: str, branch_name: str
+) -> tuple[Dataset, Branch, Committed | None] | None:
+    """A dataset, its branch of this name, and the commit that the branch names."""
+    row = connection.execute(_HEAD, {"of": name, "called": branch_name}).first()
+    if row is None:
+        return None
+    found = _branch(row)
+    newest = None if row.newest is None else _committed(found.commit, row.newest)
+    return decode(row.about, Dataset, f"dataset {name}"), found, newest
+
+
 def branches(connection: Connection, dataset: str | None = None) -> list[Branch]:
     """The branches of a dataset, or of all, by name."""
     query = sa.select(data_branches)
@@ -187,17 +214,26 @@ def insert_branch(connection: Connection, new: Branch) -> bool:
     return made
 
 
+_MOVE = sa.update(data_branches).where(
+    data_branches.c.dataset == sa.bindparam("of"),
+    data_branches.c.name == sa.bindparam("called"),
+    data_branches.c.commit == sa.bindparam("expected"),
+    data_branches.c.generation == sa.bindparam("before"),
+)
+
+
 def move_branch(connection: Connection, moved: Branch, expected: str) -> bool:
     """Has a branch name another commit if it still names the expected one; whether it did."""
+    which = {"of": moved.dataset, "called": moved.name, "expected": expected}
     result = connection.execute(
-        sa.update(data_branches)
-        .where(
-            data_branches.c.dataset == moved.dataset,
-            data_branches.c.name == moved.name,
-            data_branches.c.commit == expected,
-            data_branches.c.generation == moved.generation - 1,
-        )
-        .values(commit=moved.commit, generation=moved.generation, at=moved.at)
+        _MOVE,
+        {
+            **which,
+            "before": moved.generation - 1,
+            "commit": moved.commit,
+            "generation": moved.generation,
+            "at": moved.at,
+        },
     )
     if result.rowcount == 1:
         keep_move(connection, moved)

@@ -6,14 +6,14 @@ then ``deleting`` and ``deleted``, from where only writing its content again lea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from roadworthy.errors import Conflict
-from roadworthy.storage.queries.writing import insert_unless_there, insert_unless_there_many
+from roadworthy.storage.queries.writing import insert_for_id, insert_plain_rows
 from roadworthy.storage.tables import data_packs, data_pieces
 
 _AT_ONCE = 500
@@ -50,35 +50,38 @@ def in_parts(digests: Iterable[bytes], size: int = _AT_ONCE) -> Iterable[list[by
 
 def places_of(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, Place]:
     """Where pieces are; those that are nowhere are left out."""
-    found: dict[bytes, Place] = {}
-    for some in in_parts(digests):
-        rows = connection.execute(
-            sa.select(
-                data_pieces.c.digest,
-                data_packs.c.digest,
-                data_pieces.c.start,
-                data_pieces.c.length,
-                data_pieces.c.check,
-                data_pieces.c.base,
-            )
-            .join(data_packs, data_packs.c.id == data_pieces.c.pack)
-            .where(data_pieces.c.digest.in_(some), data_packs.c.state != "deleted")
-        )
-        found.update({row[0]: Place(*row[1:]) for row in rows})
-    return found
+    rows = _pieces(connection, digests)
+    return {each.digest: each.place for each in rows if each.state != "deleted"}
 
 
 def live_packs_of(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, int]:
     """The live packs in which pieces are already; those that are in none are left out."""
-    found: dict[bytes, int] = {}
+    rows = _pieces(connection, digests)
+    return {each.digest: each.number for each in rows if each.state == "live"}
+
+
+class _Piece(NamedTuple):
+    digest: bytes
+    number: int
+    state: str
+    place: Place
+
+
+_PIECES = """
+    SELECT one.digest, one.pack, of.state, of.digest, one.start, one.length, one."check", one.base
+    FROM data_pieces AS one JOIN data_packs AS of ON of.id = one.pack WHERE one.digest"""
+
+
+def _pieces(connection: Connection, digests: Iterable[bytes]) -> Iterator[_Piece]:
+    """The pieces that are known, with their packs; in the drivers' own words, for they are many."""
     for some in in_parts(digests):
-        rows = connection.execute(
-            sa.select(data_pieces.c.digest, data_pieces.c.pack)
-            .join(data_packs, data_packs.c.id == data_pieces.c.pack)
-            .where(data_pieces.c.digest.in_(some), data_packs.c.state == "live")
-        )
-        found.update({row[0]: row[1] for row in rows})
-    return found
+        if connection.dialect.name == "sqlite":
+            marks = ", ".join("?" * len(some))
+            rows = connection.exec_driver_sql(f"{_PIECES} IN ({marks})", tuple(some))
+        else:
+            rows = connection.exec_driver_sql(f"{_PIECES} = ANY(%s)", (some,))
+        for digest, number, state, *where in rows:
+            yield _Piece(digest, number, state, Place(*where))
 
 
 def register_pack(
@@ -97,16 +100,13 @@ def register_pack(
     registered as ``rewritten``.
     """
     identity = _own_pack(connection, digest, size, at, rewritten)
-    rows: list[dict[str, Any]] = [
-        dict(zip(("digest", "start", "length", "check", "base"), each, strict=True))
-        | {"pack": identity}
-        for each in pieces
-    ]
-    if not rows or insert_unless_there_many(connection, data_pieces, rows) == len(rows):
+    rows: list[tuple[Any, ...]] = [(digest, identity, *where) for digest, *where in pieces]
+    rows.sort()  # as the table is
+    if not rows or insert_plain_rows(connection, data_pieces, rows) == len(rows):
         return []
     elsewhere: list[bytes] = []
     mine: dict[bytes, dict[str, Any]] = {
-        each[0]: row for each, row in zip(pieces, rows, strict=True)
+        row[0]: dict(zip(data_pieces.c.keys(), row, strict=True)) for row in rows
     }
     for some in in_parts(mine):
         found = connection.execute(
@@ -124,7 +124,9 @@ def register_pack(
 
 
 def _own_pack(connection: Connection, digest: str, size: int, at: str, rewritten: bool) -> int:
-    insert_unless_there(connection, data_packs, digest=digest, bytes=size, state="live", since=at)
+    fresh = insert_for_id(connection, data_packs, digest=digest, bytes=size, state="live", since=at)
+    if fresh is not None:
+        return fresh
     row = connection.execute(
         sa.select(data_packs.c.id, data_packs.c.state).where(data_packs.c.digest == digest)
     ).one()
@@ -168,16 +170,15 @@ def _packs_and_bases(
     """The packs that pieces are in, and the pieces that they are patches of."""
     packs: set[int] = set()
     bases: set[bytes] = set()
-    for some in in_parts(digests):
-        rows = connection.execute(
-            sa.select(data_pieces.c.pack, data_pieces.c.base)
-            .join(data_packs, data_packs.c.id == data_pieces.c.pack)
-            .where(data_pieces.c.digest.in_(some), data_packs.c.state.in_(("live", "condemned")))
-        ).all()
-        if len(rows) < len(some):
-            raise _gone()
-        packs |= {row.pack for row in rows}
-        bases |= {row.base for row in rows if row.base}
+    wanted = set(digests)
+    found = 0
+    for each in _pieces(connection, wanted):
+        if each.state in ("live", "condemned"):
+            found += 1
+            packs.add(each.number)
+            bases |= {each.place.base} - {b""}
+    if found < len(wanted):
+        raise _gone()
     return packs, bases
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,26 +13,57 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 def insert_unless_there(connection: Connection, table: sa.Table, **values: Any) -> bool:
     """Inserts a row unless one of its key is there; whether it did."""
-    statement = _insert(connection, table).values(**values).on_conflict_do_nothing()
-    counted = statement.execution_options(preserve_rowcount=True)
-    return connection.execute(counted).rowcount == 1
+    statement = _insert_or_leave(connection.dialect.name, table)
+    return connection.execute(statement, values).rowcount == 1
+
+
+def insert_for_id(connection: Connection, table: sa.Table, **values: Any) -> int | None:
+    """The id of the row that was inserted; None where one of its key is there."""
+    statement = _insert_or_leave(connection.dialect.name, table).returning(table.c.id)
+    found: int | None = connection.execute(statement, values).scalar()
+    return found
 
 
 def insert_unless_there_many(
     connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]
 ) -> int:
     """Inserts the rows whose key is not there; how many it did."""
-    statement = _insert(connection, table).on_conflict_do_nothing()
-    counted = statement.execution_options(preserve_rowcount=True)
-    return int(connection.execute(counted, rows).rowcount)
+    statement = _insert_or_leave(connection.dialect.name, table)
+    return int(connection.execute(statement, rows).rowcount)
+
+
+def insert_plain_rows(
+    connection: Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]]
+) -> int:
+    """The same for very many rows with a value for each column, in a form that drivers take."""
+    names = table.c.keys()
+    if connection.dialect.name != "sqlite":
+        named = [dict(zip(names, row, strict=True)) for row in rows]
+        return insert_unless_there_many(connection, table, named)
+    text = str(_insert_or_leave("sqlite", table).compile(dialect=connection.dialect))
+    counted = {"preserve_rowcount": True}
+    return int(connection.exec_driver_sql(text, list(rows), execution_options=counted).rowcount)
 
 
 def put_row(connection: Connection, table: sa.Table, key: Mapping[str, Any], **values: Any) -> None:
     """Inserts a row, or changes the one of its key."""
-    statement = _insert(connection, table).values(**key, **values)
-    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=values))
+    statement = _put(connection.dialect.name, table, tuple(key), tuple(values))
+    connection.execute(statement, {**key, **values})
 
 
-def _insert(connection: Connection, table: sa.Table) -> Any:
-    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return dialect.insert(table)
+@cache
+def _put(dialect: str, table: sa.Table, key: tuple[str, ...], values: tuple[str, ...]) -> Any:
+    statement = _insert(dialect, table)
+    given = {name: statement.excluded[name] for name in values}
+    return statement.on_conflict_do_update(index_elements=list(key), set_=given)
+
+
+@cache
+def _insert_or_leave(dialect: str, table: sa.Table) -> Any:
+    statement = _insert(dialect, table).on_conflict_do_nothing()
+    return statement.execution_options(preserve_rowcount=True)
+
+
+def _insert(dialect: str, table: sa.Table) -> Any:
+    of: Any = sqlite if dialect == "sqlite" else postgresql
+    return of.insert(table)
