@@ -31,6 +31,7 @@ from roadworthy.core.deployment import AgentStatus, Deployment, StageChange, Wor
 from roadworthy.core.release import FlowFile, Lock, Release
 from roadworthy.core.run import Package, Run
 from roadworthy.core.signature import Column, Output, Signature
+from roadworthy.core.traffic import Point, Stretch
 from roadworthy.data import Datasets
 from roadworthy.data.browser import Browser
 from roadworthy.data.ingestion import Sources
@@ -44,7 +45,9 @@ from roadworthy.storage.blobs import open_blobs
 from roadworthy.storage.metadata import Database
 from roadworthy.storage.opening import open_database
 from roadworthy.storage.queries import deployments, releases, runs
+from roadworthy.storage.tracks import Tracks
 from roadworthy.ui import GatewayClient, Traffic, mount_pages, page_data
+from roadworthy.ui.traffic import OVER
 
 MODELS, EACH = 1000, 10
 TIME_GOAL, SIZE_GOAL = 0.2, 150_000
@@ -105,6 +108,7 @@ def measure(settings: Settings, rows: int) -> int:
         began = time.perf_counter()
         fill(database, registry)
         log_rows(settings.predictions / BUSY / "10", rows)
+        track_week(Tracks(settings.traffic))
         print(f"made in {time.perf_counter() - began:.0f} s", flush=True)
     app = app_over(settings, database, registry)
     missed = asyncio.run(ask(app, registry.release(f"{BUSY}@10").run))
@@ -122,6 +126,7 @@ async def ask(app: FastAPI, run: str) -> int:
     missed = 0
     for path in (
         "/", "/models", "/models?sort=requests&page=7", "/models?q=77", f"/models/{BUSY}",
+        f"/models/{BUSY}?over=24h", f"/models/{BUSY}?over=7d",
         f"/models/{BUSY}/releases/10", f"/models/{BUSY}/releases/10/try",
         f"/models/{BUSY}/releases/9/promote", f"/models/{BUSY}/releases/10/notes",
         f"/models/{BUSY}/compare", "/runs", f"/runs?model={BUSY}", f"/runs/{run}",
@@ -196,7 +201,7 @@ def app_over(settings: Settings, database: Database, registry: Registry) -> Fast
             "now": lambda: NOW,
         }
     )
-    traffic = Traffic(data.metrics)
+    traffic = Traffic(data.metrics, data.tracks)
     traffic.look(NOW - timedelta(seconds=30))
     app = FastAPI()
     mount_pages(app, data, traffic)
@@ -265,6 +270,18 @@ def _deploy(connection: Any, model: str, stage: Any) -> None:
         changed=NOW.isoformat(), asked=1,
     )  # fmt: skip
     deployments.save_deployment(connection, deployment, None, change)
+
+
+def track_week(tracks: Tracks) -> None:
+    """A thousand live releases that were asked all week, as far back as each window reaches."""
+    for window, (step, kept) in OVER.items():
+        for place in range(int(kept / step), 0, -1):
+            start = NOW - timedelta(seconds=step * place)
+            points = {
+                f"model-{n:04}@{EACH}": Point(step * (n + place % 9), place % 3, 0.002, 0.004, 0.01)
+                for n in range(MODELS)
+            }
+            tracks.add({window: (Stretch(start, start + timedelta(seconds=step)), points)})
 
 
 def log_rows(folder: Path, rows: int) -> None:

@@ -52,6 +52,7 @@ def test_a_program_that_fails_is_told_with_its_line_and_kept_as_a_failed_run() -
         assert "ZeroDivisionError" in said
         (run,) = system.answer("runs")
         assert run["status"] == "failed"
+        assert f"page: {system.address}/runs/{run['id']}\n" in done.stderr
         assert "ZeroDivisionError" in system.run("runs", run["id"]).stdout
         assert system.answer("releases") == []
 

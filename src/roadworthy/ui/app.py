@@ -46,7 +46,7 @@ from roadworthy.ui.security import (
     same_token,
 )
 from roadworthy.ui.site import CALLER, Site
-from roadworthy.ui.traffic import Traffic
+from roadworthy.ui.traffic import OVER, SHORTEST, Traffic
 from roadworthy.ui.views.home import home
 from roadworthy.ui.views.model import model_page
 from roadworthy.ui.views.parts import sentence
@@ -64,7 +64,7 @@ def mount_pages(app: Starlette, data: PageData, traffic: Traffic | None = None) 
     the ``Traffic`` in use: whoever owns a loop calls its ``look(now)`` about every 15 s, so that
     rates are known when a page is opened; pages look by themselves too.
     """
-    used = traffic or Traffic(data.metrics)
+    used = traffic or Traffic(data.metrics, data.tracks)
     app.mount("/", _application(data, used), name="pages")
     return used
 
@@ -130,12 +130,13 @@ class _Pages:
 
     def model(self, request: Request) -> Response:
         done = whole_number(request.query_params.get("done", ""))
+        over = request.query_params.get("over", "")
         facts = self._reader.model(
             request.path_params["model"],
             signed_in(request),
             done=done,
             begun=request.query_params.get("begun", ""),
-            over="24h" if request.query_params.get("over") == "24h" else "1h",
+            over=over if over in OVER else SHORTEST,
         )
         return self._page("model.html", model_page(facts))
 

@@ -16,6 +16,7 @@ from roadworthy.operations.doctor import Finding
 from roadworthy.operations.sampling import AnswerChanges
 from roadworthy.registry import Registry
 from roadworthy.serving.log_query import Asked, Found
+from roadworthy.storage.tracks import Tracks
 from roadworthy.ui.views.system import Control, SettingLine
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ class PageData:
 
     ``predict(release, row)`` asks the gateway for this release's (or model's) answer to one row,
     ``predict_rows`` to several; ``metrics()`` is the text of its ``/metrics``, None where it does
-    not answer; ``gateway`` the address that callers use (``GatewayClient`` has the four).
+    not answer; ``gateway`` the address that callers use (``GatewayClient`` has the four);
+    ``tracks`` keep what passed over time.
 
     ``statuses`` maps error codes to HTTP statuses. ``token``: where set, the pages ask for it
     once and remember it in a signed cookie. ``hosts`` are the names under which the pages may be
@@ -129,6 +131,7 @@ class PageData:
     predict: Callable[[str, Mapping[str, Any]], Prediction]
     predict_rows: Callable[[str, Sequence[Mapping[str, Any]]], Answers]
     metrics: Callable[[], str | None]
+    tracks: Tracks
     gateway: str
     statuses: Mapping[str, int] = field(default_factory=dict)
     token: str | None = None

@@ -242,7 +242,8 @@ def _hint(column: Column, control: str) -> str:
     if column.type == "timedelta":
         return "in seconds"
     if control != "select" and column.minimum is not None and column.maximum is not None:
-        return f"seen so far: {literal(column.minimum)} to {literal(column.maximum)}"
+        least, most = literal(column.minimum), literal(column.maximum)
+        return f"seen so far: {least} to {most}" if least != most else f"seen so far: only {least}"
     return ""
 
 

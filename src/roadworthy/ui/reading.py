@@ -12,7 +12,7 @@ from roadworthy.errors import NotFound, StorageError
 from roadworthy.ui.data import PageData
 from roadworthy.ui.health import healths_of, release_name
 from roadworthy.ui.security import FormTokens
-from roadworthy.ui.traffic import Flow, Traffic
+from roadworthy.ui.traffic import SHORTEST, Flow, Traffic
 from roadworthy.ui.views.datasets import SHORT, commit_link
 from roadworthy.ui.views.home import RUNS_SHOWN, HomeFacts
 from roadworthy.ui.views.model import ModelFacts
@@ -50,6 +50,8 @@ class Reader:
         healths = healths_of(deployments, operations, status, now)
         own = by_model(deployments)
         shown = ordered(index, Asked(), own, healths, {})[:HOME_MODELS]
+        live = _live_names(deployments)
+        drawn = _live_names(each for each in deployments if each.model in shown)
         runs = data.registry.runs(limit=RUNS_SHOWN)
         return HomeFacts(
             models=[each.name for each in index],
@@ -59,7 +61,7 @@ class Reader:
             operations=operations,
             healths=healths,
             status=status,
-            flows=self._flows(_live_names(deployments)),
+            flows=self._flows(live),
             runs=runs,
             made={
                 run.id: data.registry.releases_of_run(run.id)
@@ -69,6 +71,7 @@ class Reader:
             now=now,
             signed_in=signed_in,
             sources=data.browser().source_lines(),
+            day=self._traffic.over("24h", drawn, now),
         )
 
     def models(self, asked: Asked, signed_in: bool) -> ModelsFacts:
@@ -106,7 +109,7 @@ class Reader:
         stale: tuple[Stage, int] | None = None,
         done: int | None = None,
         begun: str = "",
-        over: str = "1h",
+        over: str = SHORTEST,
         refused: str = "",
     ) -> ModelFacts:
         """What a model's page needs. Raises NotFound where there is no such model."""
@@ -129,7 +132,7 @@ class Reader:
             status=data.status(),
             flows=self._flows(names),
             answered=self._answered(names),
-            track=self._traffic.over(over, names),
+            track=self._traffic.over(over, names, now),
             over=over,
             token=self._form_tokens(model),
             card=data.registry.card(model),

@@ -16,11 +16,14 @@ _ADDRESSES = ("metadata", "blobs", "gateway.traces")
 
 
 def setting_lines(settings: Settings) -> list[SettingLine]:
-    """Each setting by its dotted name, in the order of the reference."""
+    """Each setting by its dotted name, in the order of the reference; the file they were read
+    from is none.
+    """
     usual = dict(_flat("", Settings(home=settings.home)))
     return [
         SettingLine(name, _shown(name, value), value == usual[name])
         for name, value in _flat("", settings)
+        if name != "file"
     ]
 
 

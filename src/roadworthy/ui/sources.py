@@ -28,6 +28,7 @@ from roadworthy.registry import Registry
 from roadworthy.serving.log_query import Asked, Found, logged_models, search_rows
 from roadworthy.settings import Settings
 from roadworthy.storage.queries import agents, deployments, operations
+from roadworthy.storage.tracks import Tracks
 from roadworthy.ui.data import PageData, utc_now
 from roadworthy.ui.gateway import GatewayClient
 from roadworthy.ui.settings import setting_lines
@@ -76,6 +77,7 @@ def page_data(
         predict=gateway.predict,
         predict_rows=gateway.predict_rows,
         metrics=gateway.metrics,
+        tracks=Tracks(settings.traffic),
         gateway=gateway.address,
         statuses=statuses,
         token=settings.token or None,

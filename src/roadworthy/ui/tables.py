@@ -53,7 +53,7 @@ def read_table(content: bytes, signature: Signature) -> UploadedTable:
     header, cells, lines = _cells(content)
     missing = [each.name for each in signature.columns if each.name not in header]
     if missing:
-        shown = ", ".join(missing[:10]) + (" …" if len(missing) > 10 else "")
+        shown = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" * (len(missing) > 10))
         raise UnreadableTable(
             f"The first line must name the columns, and lacks {shown}. "
             "Start from the table with example rows."

@@ -8,19 +8,30 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from roadworthy.ui.tracks import Point, Recorder, Stretch, Track
+from roadworthy.core.traffic import Point, Stretch, Track
+from roadworthy.errors import StorageError
+from roadworthy.storage.tracks import Tracks
 
 log = logging.getLogger(__name__)
 
 WINDOW_SECONDS = 3600.0
 """How far back rates look at most."""
+YOUNG_SECONDS = 4.0
+"""A reading that is younger is not taken anew."""
 SHORTEST_SECONDS = 5.0
 """Two readings closer than this say nothing about a rate."""
 CLOSEST_SECONDS = 5.0
 """Readings that are kept lie further apart than this, so that there are few of them."""
-OVER = {"1h": (30.0, 3600.0), "24h": (600.0, 86400.0)}
+HOUR, DAY = 3600.0, 86400.0
+SHORTEST = "1h"
+OVER = {
+    SHORTEST: (30.0, HOUR),
+    "6h": (180.0, 6 * HOUR),
+    "24h": (600.0, DAY),
+    "7d": (3600.0, 7 * DAY),
+}
 """How long plots reach back, each with the seconds of its stretches."""
 
 REQUESTS = "roadworthy_requests_total"
@@ -100,23 +111,26 @@ def quantile(buckets: Iterable[tuple[float, float]], share: float) -> float | No
 
 
 class Traffic:
-    """Keeps readings of the last hour, so that two of them give a rate.
+    """Keeps readings of the last hour, so that two of them give a rate; what passed over longer
+    times is kept in ``tracks``.
 
     Call ``look`` from time to time (every 15 s, say); each page that shows traffic calls it
     too. ``read`` gives the text of ``/metrics``, or None where the gateway does not answer.
     """
 
-    def __init__(self, read: Callable[[], str | None]) -> None:
+    def __init__(self, read: Callable[[], str | None], tracks: Tracks) -> None:
         self._read = read
+        self._tracks = tracks
         self._lock = threading.Lock()
         self._readings: deque[tuple[datetime, Reading]] = deque()
-        self._recorders = {name: Recorder(step, kept) for name, (step, kept) in OVER.items()}
         self._began: dict[str, tuple[datetime, Reading]] = {}
 
     def look(self, now: datetime) -> None:
-        """Take a reading, unless the last one is younger than a second."""
+        """Take a reading, unless the last one is young: however many pages are open, the gateway
+        is asked no more often.
+        """
         with self._lock:
-            if self._readings and (now - self._readings[-1][0]).total_seconds() < 1:
+            if self._readings and (now - self._readings[-1][0]).total_seconds() < YOUNG_SECONDS:
                 return
         text = self._read()
         if text is None:
@@ -140,24 +154,44 @@ class Traffic:
                 self._readings.popleft()
 
     def _record(self, now: datetime, reading: Reading) -> None:
-        """Have what passed since a stretch began become a point of it, once it is long enough."""
-        for name, recorder in self._recorders.items():
-            start, before = self._began.setdefault(name, (now, reading))
-            stretch = Stretch(start, now)
-            if stretch.seconds < recorder.step:
-                continue
-            points = {
-                release: _point(difference(before.get(release, Totals()), after, stretch.seconds))
-                for release, after in reading.items()
-                if after.requests > before.get(release, Totals()).requests
+        """Keep what passed since each window's stretch began, which ends once it is long enough:
+        until then it grows, so that a control plane that ends leaves what it saw.
+        """
+        for window in OVER:
+            self._began.setdefault(window, (now, reading))
+        since, before = self._began[SHORTEST]
+        if (now - since).total_seconds() < OVER[SHORTEST][0]:
+            return
+        asked = [each for each in reading if _asked(before, reading, each)]
+        parts = {
+            window: (Stretch(start, now), _points(earlier, reading, asked, Stretch(start, now)))
+            for window, (start, earlier) in self._began.items()
+        }
+        self._began.update(
+            {
+                window: (now, reading)
+                for window, (stretch, _) in parts.items()
+                if stretch.seconds >= OVER[window][0]
             }
-            recorder.add(stretch, points)
-            self._began[name] = (now, reading)
+        )
+        try:
+            self._tracks.add(parts)
+            if self._began["24h"][0] == now:
+                for window, (_, seconds) in OVER.items():
+                    self._tracks.forget(window, now - timedelta(seconds=seconds))
+        except StorageError as error:
+            log.warning("what passed can't be kept: %s", error)
 
-    def over(self, name: str, releases: Iterable[str]) -> Track:
-        """What passed to these releases in one stretch after another; ``name`` is one of OVER."""
-        with self._lock:
-            return self._recorders[name].of(releases)
+    def over(self, window: str, releases: Iterable[str], now: datetime) -> Track:
+        """What passed to these releases in one stretch after another; ``window`` is one of OVER.
+
+        Nothing where it can't be read.
+        """
+        try:
+            return self._tracks.of(window, releases, now - timedelta(seconds=OVER[window][1]))
+        except StorageError as error:
+            log.warning("what passed can't be read: %s", error)
+            return Track()
 
     def of(self, release: str) -> Flow | None:
         """What passed to a release between the oldest and the newest reading.
@@ -205,8 +239,19 @@ def _means(before: Totals, after: Totals) -> Mapping[str, float]:
     return found
 
 
-def _point(flow: Flow) -> Point:
-    return Point(flow.requests, flow.errors, flow.p50, flow.p95, flow.p99)
+def _asked(before: Reading, after: Reading, release: str) -> bool:
+    return after[release].requests > before.get(release, Totals()).requests
+
+
+def _points(
+    before: Reading, after: Reading, releases: Iterable[str], stretch: Stretch
+) -> Mapping[str, Point]:
+    """What passed to these releases in a stretch."""
+    found = {}
+    for each in releases:
+        flow = difference(before.get(each, Totals()), after[each], stretch.seconds)
+        found[each] = Point(flow.requests, flow.errors, flow.p50, flow.p95, flow.p99)
+    return found
 
 
 def _shared(before: Reading, after: Reading) -> Reading:

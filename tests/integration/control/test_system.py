@@ -197,7 +197,8 @@ def test_diff_notes_checkout_and_show(system: System) -> None:
     diff = system.answer("diff", "tiny@1", "tiny@2")
     (program,) = [each for each in diff["files"] if each["kind"] == "program"]
     assert "-factor = 2.0\n+factor = 3.0" in program["diff"]
-    assert system.run("notes", "tiny@2", "Three, not two.").returncode == 0
+    noted = system.run("notes", "tiny@2", "Three, not two.")
+    assert noted.stdout.endswith(f"page: {system.address}/models/tiny/releases/2\n")
     assert system.answer("notes", "tiny@2")["notes"] == "Three, not two."
     assert system.run("checkout", "tiny@1", "--to", "old").returncode == 0
     written = system.directory / "old" / "train.py"
@@ -226,7 +227,10 @@ def test_doctor_status_and_logs_say_what_is(system: System) -> None:
     assert system.answer("doctor")["healthy"]
     status = system.answer("status")
     assert status["table"] == status["applied"]
-    assert "tiny@2" in system.run("status").stdout
+    told = system.run("status").stdout
+    assert "tiny@2" in told
+    assert told.endswith(f"page: {system.address}/\n")
+    assert system.run("status", "tiny").stdout.endswith(f"page: {system.address}/models/tiny\n")
     assert system.run("logs", "agent").returncode == 0
     assert system.run("logs", "agnet").returncode == 3
 

@@ -39,7 +39,7 @@ def run(python: Path, program: str, path: Path | None = None) -> str:
     return done.stdout.strip()
 
 
-def wait_until(holds: Callable[[], object], seconds: float = 30.0) -> None:
+def wait_until(holds: Callable[[], object], seconds: float = 120.0) -> None:
     until = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < until, "it did not happen in time"

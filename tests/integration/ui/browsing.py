@@ -28,7 +28,7 @@ def axe(page: Page) -> list[str]:
     return list(found["wrong"])
 
 
-expect.set_options(timeout=30_000)  # a busy machine shows late what it shows at all
+expect.set_options(timeout=60_000)  # a busy machine shows late what it shows at all
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from httpx import Client, Response
-from tests.integration.ui.conftest import EVIL, ready, release_of, text_of
+from tests.integration.ui.day import EVIL, ready
+from tests.integration.ui.servers import text_of
+from tests.integration.ui.world import release_of
 
 APP, CARD = "/apps/flight-delay", "/models/flight-delay/card"
 OWN = {"sec-fetch-site": "same-origin"}

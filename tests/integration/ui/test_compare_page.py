@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 from httpx import Client
-from tests.integration.ui.conftest import EVIL, ready, release_of, text_of
+from tests.integration.ui.day import EVIL, ready
+from tests.integration.ui.servers import text_of
+from tests.integration.ui.world import release_of
 
 COMPARE = "/models/flight-delay/compare"
 

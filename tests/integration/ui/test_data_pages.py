@@ -12,7 +12,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from httpx import Client
-from tests.integration.ui.conftest import EVIL, NOW, release_of, text_of
+from tests.integration.ui.day import EVIL, NOW
+from tests.integration.ui.servers import text_of
+from tests.integration.ui.world import release_of
 
 from roadworthy.core.dataset import Provenance, Retention
 from roadworthy.core.run import DatasetRead

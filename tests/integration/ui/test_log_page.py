@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from html import unescape
@@ -10,9 +11,11 @@ from typing import Any
 
 import pytest
 from httpx import Client
-from tests.integration.ui.conftest import EVIL, text_of
+from tests.integration.ui.day import EVIL
+from tests.integration.ui.servers import text_of
 
-from roadworthy.serving.log_query import Found
+from roadworthy.serving.log_query import Asked, Found
+from roadworthy.ui.handlers.log import SEARCH_SECONDS
 
 LOG = "/models/flight-delay/log"
 REFUSED: dict[str, Any] = {
@@ -126,6 +129,23 @@ def test_nothing_logged_and_no_such_model_are_told_apart(
     assert client.get(f"{LOG}?beyond=99.x.y&only=nonsense").status_code == 200
 
 
+def test_the_first_segment_does_not_use_up_the_time_to_look(
+    world: Any, client_of: Callable[..., Client]
+) -> None:
+    """A process that has just begun loads its libraries while it reads that one."""
+    said = []
+
+    def search(asked: Asked, go_on: Callable[[], bool]) -> Found:
+        time.sleep(2 * SEARCH_SECONDS)
+        said.append(go_on())
+        time.sleep(2 * SEARCH_SECONDS)
+        said.append(go_on())
+        return Found(rows=[])
+
+    client_of(world, search_log=search).get(LOG)
+    assert said == [True, False]
+
+
 def test_a_search_that_takes_long_shows_how_far_it_came(
     world: Any, client_of: Callable[..., Client]
 ) -> None:
@@ -133,4 +153,5 @@ def test_a_search_that_takes_long_shows_how_far_it_came(
     client = client_of(world, search_log=lambda asked, go_on: Found(rows=[], looked_to=looked))
     page = client.get(f"{LOG}?request=abc")
     assert "The search ended early" in text_of(page)
+    assert "Nothing found so far." in text_of(page)
     assert "request=abc&amp;until=2026-03-17T08%3A00%3A00.000000%2B00%3A00" in page.text

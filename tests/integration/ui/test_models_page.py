@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from httpx import Client
-from tests.integration.ui.conftest import release_of, text_of
+from tests.integration.ui.servers import text_of
+from tests.integration.ui.world import release_of
 
 
 def test_models_are_listed_a_page_at_a_time(

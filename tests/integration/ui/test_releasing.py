@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from httpx import Client, Response
-from tests.integration.ui.conftest import EVIL, text_of
+from tests.integration.ui.day import EVIL
+from tests.integration.ui.servers import text_of
 
 from roadworthy.errors import Unavailable
 

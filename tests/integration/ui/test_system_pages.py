@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 from httpx import Client
-from tests.integration.ui.conftest import EVIL, ready, text_of
+from tests.integration.ui.day import EVIL, ready
+from tests.integration.ui.servers import text_of
 
 from roadworthy.core.deployment import WorkerEvent
 from roadworthy.errors import Unavailable

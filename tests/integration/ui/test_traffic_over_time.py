@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from httpx import Client
-from tests.integration.ui.conftest import run_of, text_of
+from tests.integration.ui.day import run_of
+from tests.integration.ui.servers import text_of
 
 from roadworthy.serving.metrics import Metrics
 
@@ -45,7 +46,12 @@ def test_what_releases_were_asked_is_drawn_over_time(
     assert "Where a request's time goes mean by stage Stage P @3 S @4" in text
     assert "decode bytes to values 0.5 ms 0.5 ms" in text
     assert "queue until a worker is free not known not known" in text
-    assert "Nothing was asked in the last 24 hours." in text_of(client.get(f"{MODEL}?over=24h"))
+    for window, words in (("6h", "6 hours"), ("24h", "24 hours"), ("7d", "7 days")):
+        longer = client.get(f"{MODEL}?over={window}")
+        assert f"Live traffic, last {words}" in text_of(longer)
+        assert 'aria-label="Requests per second, from 10:40 to 10:41: @3' in longer.text
+    over = "Traffic of the last 24 hours: at most 2.1 requests per second"
+    assert f'aria-label="{over}"' in client.get("/").text
     own = text_of(client.get(f"{MODEL}/releases/4"))
     assert "Answered by @4, last 1 min 30 s" in own
     assert "worker socket, flow and back 0.5 ms" in own

@@ -13,9 +13,8 @@ import msgspec
 import pyarrow.parquet as parquet
 import pytest
 
-from roadworthy.cli.logs import moment
 from roadworthy.core.signature import Signature
-from roadworthy.errors import NotFound, UsageError
+from roadworthy.errors import NotFound
 from roadworthy.serving.answers import Answered
 from roadworthy.serving.log_entries import Entry
 from roadworthy.serving.log_query import Asked, find_rows, logged_models, search_rows
@@ -160,15 +159,6 @@ def test_the_command_prints_a_table_or_json(log):
 
 def test_the_command_refuses_what_it_can_not_look_up(log):
     assert command(log.parent, "tinny").returncode == 3
-
-
-def test_moments_are_ago_or_dates_and_nothing_else():
-    assert moment("", NOON) is None
-    assert moment("2h", NOON) == NOON - datetime.timedelta(hours=2)
-    assert moment("2026-03-01T13:00+01:00", NOON) == NOON
-    for wrong in ("soon", "2x", "-2h", "2026-13-01"):
-        with pytest.raises(UsageError):
-            moment(wrong, NOON)
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 50])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from roadworthy.core.signature import Column, Signature
 from roadworthy.serving.metrics import Metrics
+from roadworthy.storage.tracks import Tracks
 from roadworthy.ui.formats import duration, number, percent
 from roadworthy.ui.forms import PREFIX, example_values, fields_view, parse_row, parse_value
 from roadworthy.ui.gateway import read_answer
@@ -129,10 +131,10 @@ class Counted:
         return self.metrics.text().decode()
 
 
-def test_two_readings_of_the_gateways_metrics_give_rates() -> None:
+def test_two_readings_of_the_gateways_metrics_give_rates(tmp_path: Path) -> None:
     counted = Counted()
     counted.ask(10, 0.5)
-    traffic = Traffic(counted.text)
+    traffic = Traffic(counted.text, Tracks(tmp_path / "traffic.db"))
     traffic.look(NOW)
     assert traffic.of("delay@3") is None
     counted.ask(118, 0.004)
@@ -147,20 +149,20 @@ def test_two_readings_of_the_gateways_metrics_give_rates() -> None:
     assert traffic.of("other@1") is not None
 
 
-def test_a_gateway_that_counts_anew_begins_a_new_stretch() -> None:
+def test_a_gateway_that_counts_anew_begins_a_new_stretch(tmp_path: Path) -> None:
     first, second = Counted(), Counted()
     first.ask(10, 0.01)
     sources = [first.text(), second.text()]
-    traffic = Traffic(lambda: sources.pop(0))
+    traffic = Traffic(lambda: sources.pop(0), Tracks(tmp_path / "traffic.db"))
     second.ask(3, 0.01)
     traffic.look(NOW)
     traffic.look(NOW + timedelta(seconds=30))
     assert traffic.of("delay@3") is None
 
 
-def test_a_gateway_that_is_away_or_odd_leaves_the_readings() -> None:
+def test_a_gateway_that_is_away_or_odd_leaves_the_readings(tmp_path: Path) -> None:
     answers: list[str | None] = [None, "roadworthy_requests_total{ nonsense", None]
-    traffic = Traffic(lambda: answers.pop(0))
+    traffic = Traffic(lambda: answers.pop(0), Tracks(tmp_path / "traffic.db"))
     for second in range(0, 30, 10):
         traffic.look(NOW + timedelta(seconds=second))
     assert traffic.answered("delay@3") is None

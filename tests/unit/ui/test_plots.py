@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roadworthy.core.traffic import Stretch
 from roadworthy.serving.metrics import Metrics
-from roadworthy.ui.tracks import Point, Recorder, Stretch
+from roadworthy.storage.tracks import Tracks
 from roadworthy.ui.traffic import Traffic
-from roadworthy.ui.views.plots import HEIGHT, WIDTH, Mark, Series, plot, share_bar, ticks
+from roadworthy.ui.views.plots import HEIGHT, WIDTH, Mark, Series, plot, share_bar, spark, ticks
 
 NOW = datetime(2026, 3, 18, 10, 40, tzinfo=UTC)
 
@@ -23,9 +25,9 @@ def stretches(count: int, seconds: float = 30) -> list[Stretch]:
     return [Stretch(*each) for each in pairwise(starts)]
 
 
-def test_readings_become_points_of_the_releases_that_were_asked() -> None:
+def test_readings_become_points_of_the_releases_that_were_asked(tmp_path: Path) -> None:
     metrics = Metrics()
-    traffic = Traffic(lambda: metrics.text().decode())
+    traffic = Traffic(lambda: metrics.text().decode(), Tracks(tmp_path / "traffic.db"))
     quiet = metrics.requests.labels("quiet@1", "plain", "200")
     quiet.inc(5)
     traffic.look(NOW)
@@ -34,15 +36,65 @@ def test_readings_become_points_of_the_releases_that_were_asked() -> None:
         metrics.requests.labels("delay@3", "plain", "503").inc()
         metrics.seconds.labels("delay@3").observe(0.004)
         traffic.look(NOW + timedelta(seconds=second))
-    track = traffic.over("1h", {"delay@3", "quiet@1"})
+    end = NOW + timedelta(seconds=90)
+    track = traffic.over("1h", {"delay@3", "quiet@1"}, end)
     assert [each.seconds for each in track.stretches] == [30, 30, 30]
     points = track.points["delay@3"]
     assert [(each.requests, each.errors) for each in points if each] == [(12, 6)] * 3
     assert "quiet@1" not in track.points
-    assert traffic.over("24h", {"delay@3"}).stretches == []
+    for window in ("6h", "24h", "7d"):
+        longer = traffic.over(window, {"delay@3"}, end)
+        assert longer.stretches == [Stretch(NOW, end)], "grows until it is long enough"
+        assert [each and each.requests for each in longer.points["delay@3"]] == [36]
 
 
-def test_a_gateway_that_counts_anew_leaves_the_points_and_a_gap() -> None:
+def test_stretches_end_once_they_are_long_enough_and_a_release_may_pause(tmp_path: Path) -> None:
+    metrics = Metrics()
+    asked = metrics.requests.labels("delay@3", "plain", "200")
+    asked.inc(0)
+    traffic = Traffic(lambda: metrics.text().decode(), Tracks(tmp_path / "traffic.db"))
+    for place in range(15):
+        if place not in (7, 8, 9, 10, 11, 12):
+            asked.inc(10)
+        traffic.look(NOW + timedelta(seconds=30 * place))
+    track = traffic.over("6h", {"delay@3"}, NOW + timedelta(minutes=7))
+    assert [each.seconds for each in track.stretches] == [180, 180, 60]
+    assert [each and each.requests for each in track.points["delay@3"]] == [60, None, 20]
+
+
+def test_what_was_seen_outlives_the_control_plane(tmp_path: Path) -> None:
+    metrics = Metrics()
+    asked = metrics.requests.labels("delay@3", "plain", "200")
+    later = timedelta(hours=5)
+    for begin in (timedelta(0), later):
+        traffic = Traffic(lambda: metrics.text().decode(), Tracks(tmp_path / "traffic.db"))
+        for second in (0, 30, 60):
+            asked.inc(3)
+            traffic.look(NOW + begin + timedelta(seconds=second))
+    after = Traffic(lambda: None, Tracks(tmp_path / "traffic.db"))
+    end = NOW + later + timedelta(seconds=60)
+    minute = timedelta(seconds=60)
+    for window in ("6h", "24h", "7d"):
+        track = after.over(window, {"delay@3"}, end)
+        assert track.stretches == [Stretch(NOW, NOW + minute), Stretch(NOW + later, end)]
+        assert [each and each.requests for each in track.points["delay@3"]] == [6, 6]
+    assert [each.seconds for each in after.over("1h", {"delay@3"}, end).stretches] == [30, 30]
+
+
+def test_what_can_not_be_kept_leaves_rates_as_they_are(tmp_path: Path) -> None:
+    metrics = Metrics()
+    asked = metrics.requests.labels("delay@3", "plain", "200")
+    traffic = Traffic(lambda: metrics.text().decode(), Tracks(tmp_path / "no folder" / "t.db"))
+    for second in (0, 30, 60):
+        asked.inc(30)
+        traffic.look(NOW + timedelta(seconds=second))
+    flow = traffic.of("delay@3")
+    assert flow is not None
+    assert flow.rate == 1
+    assert traffic.over("1h", {"delay@3"}, NOW).stretches == ()
+
+
+def test_a_gateway_that_counts_anew_leaves_the_points_and_a_gap(tmp_path: Path) -> None:
     counts = [10, 40, 5, 25]
     moments = [NOW + timedelta(seconds=40 * place) for place in range(4)]
     texts = []
@@ -50,22 +102,12 @@ def test_a_gateway_that_counts_anew_leaves_the_points_and_a_gap() -> None:
         metrics = Metrics()
         metrics.requests.labels("delay@3", "plain", "200").inc(count)
         texts.append(metrics.text().decode())
-    traffic = Traffic(lambda: texts.pop(0))
+    traffic = Traffic(lambda: texts.pop(0), Tracks(tmp_path / "traffic.db"))
     for moment in moments:
         traffic.look(moment)
-    track = traffic.over("1h", {"delay@3"})
+    track = traffic.over("1h", {"delay@3"}, moments[-1])
     assert track.stretches == [Stretch(*moments[:2]), Stretch(*moments[2:])]
     assert [each and each.requests for each in track.points["delay@3"]] == [30, 20]
-
-
-def test_what_is_too_old_is_dropped_with_the_release_that_had_nothing_else() -> None:
-    recorder = Recorder(step=30, kept=60)
-    point = Point(1, 0, None, None, None)
-    for place, stretch in enumerate(stretches(6)):
-        recorder.add(stretch, {"old@1": point} if place == 0 else {"new@2": point})
-    track = recorder.of(["old@1", "new@2"])
-    assert len(track.stretches) == 3
-    assert list(track.points) == ["new@2"]
 
 
 @given(st.floats(1e-9, 1e12))
@@ -109,6 +151,27 @@ def test_what_has_just_happened_stands_at_the_edge() -> None:
     view = plot("Rate", "", stretches(4), [Series(name="@3", hue="current", values=[1.0] * 4)],
                 marks=marks)  # fmt: skip
     assert view["marks"] == [600.0]
+
+
+def test_plots_of_several_days_name_them() -> None:
+    for hours, axis in (
+        (30, ["18 Mar, 10:40", "18 Mar, 20:40", "19 Mar, 06:40", "19 Mar, 16:40"]),
+        (144, ["18 Mar", "20 Mar", "22 Mar", "24 Mar"]),
+    ):
+        view = plot(
+            "Rate", "", stretches(hours, 3600),
+            [Series(name="@3", hue="current", values=[1.0] * hours)],
+            marks=[Mark(NOW + timedelta(hours=1), "@3 to production")],
+        )  # fmt: skip
+        assert view["x"] == axis
+        assert view["legend"][-1]["text"] == "18 Mar, 11:40 @3 to production"
+
+
+def test_a_small_line_stands_where_it_belongs_in_its_frame() -> None:
+    end = NOW + timedelta(minutes=10)
+    view = spark("t", stretches(2, 60), [1.0, 2.0], Stretch(NOW - timedelta(minutes=10), end))
+    assert [each["d"] for each in view["paths"]] == ["M300 60L330 60L360 0"]
+    assert spark("t", stretches(1), [0.0], Stretch(NOW, end))["paths"][0]["d"] == "M0 120L30 120"
 
 
 @given(

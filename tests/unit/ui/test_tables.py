@@ -6,6 +6,7 @@ import csv
 import io
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,3 +110,11 @@ def test_cells_that_can_not_be_read_are_told_by_line_and_counted() -> None:
 def test_what_is_no_table_of_the_signature_says_what_to_do(content: bytes, said: str) -> None:
     with pytest.raises(UnreadableTable, match=said):
         read_table(content, SIGNATURE)
+
+
+def test_of_many_missing_columns_the_first_ten_are_named() -> None:
+    column = SIGNATURE.columns[0]
+    many = [msgspec.structs.replace(column, name=f"c{place}") for place in range(12)]
+    wide = msgspec.structs.replace(SIGNATURE, columns=many)
+    with pytest.raises(UnreadableTable, match=r"lacks c0, .*, c9 and 2 more\. Start"):
+        read_table(b"a,b\n1,2\n", wide)

@@ -11,17 +11,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from roadworthy.core.moments import parse_moment
 from roadworthy.core.names import check_model_name
+from roadworthy.errors import UsageError
 from roadworthy.serving.log_query import EPOCH, MICROSECOND, Asked, Place
 from roadworthy.ui.guard import signed_in
-from roadworthy.ui.moments import moment
 from roadworthy.ui.requests import whole_number
 from roadworthy.ui.site import Site
 from roadworthy.ui.views.log import FIELDS, PAGE, LogFacts, log_page
 from roadworthy.ui.views.parts import model_path
 
 SEARCH_SECONDS = 0.12
-"""How long a page looks for rows before it shows what it has, and how far it came."""
+"""How long a page looks for rows before it shows what it has, and how far it came.
+
+The first segment is not counted: a process that has just begun loads its libraries there."""
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -49,8 +52,15 @@ def routes(site: Site) -> list[BaseRoute]:
 
 
 def _for(seconds: float) -> Callable[[], bool]:
-    until = time.monotonic() + seconds
-    return lambda: time.monotonic() < until
+    """Holds for so long from when it is asked first."""
+    until: float | None = None
+
+    def go_on() -> bool:
+        nonlocal until
+        until = until or time.monotonic() + seconds
+        return time.monotonic() < until
+
+    return go_on
 
 
 def read_asked(model: str, typed: Mapping[str, str], now: datetime) -> tuple[Asked, dict[str, str]]:
@@ -58,10 +68,14 @@ def read_asked(model: str, typed: Mapping[str, str], now: datetime) -> tuple[Ask
     errors: dict[str, str] = {}
     moments: dict[str, datetime | None] = {"since": None, "until": None}
     for name in moments:
+        if not typed[name].strip():
+            continue
         try:
-            moments[name] = moment(typed[name], now)
-        except ValueError as wrong:
-            errors[name] = str(wrong)
+            moments[name] = parse_moment(typed[name], now, whole_day=name == "until")
+        except UsageError:
+            errors[name] = (
+                f"“{typed[name][:60]}” is no moment. Write 90m, 2h or 3d, or 2026-03-01T12:00."
+            )
     since, until = moments["since"], moments["until"]
     if since is not None and until is not None and since >= until:
         errors["until"] = "This is not after the moment from which on rows are wanted."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from roadworthy.core.deployment import AgentStatus, Deployment
 from roadworthy.core.operation import Operation
 from roadworthy.core.release import Release
 from roadworthy.core.run import Run
+from roadworthy.core.traffic import Track
 from roadworthy.ui.formats import count, duration, number, plural, shortened
 from roadworthy.ui.health import Healths, silence
 from roadworthy.ui.traffic import Flow
@@ -32,7 +33,7 @@ class HomeFacts:
 
     ``models`` are all of them, ``shown`` those with a row of their own; ``newest`` maps these to
     their newest release, ``flows`` a release's name to what passed to it, ``made`` a run's id to
-    its releases; ``sources`` are all sources of data.
+    its releases; ``sources`` are all sources of data, ``day`` what passed in 24 hours.
     """
 
     models: Sequence[str]
@@ -48,6 +49,7 @@ class HomeFacts:
     now: datetime
     signed_in: bool = False
     sources: Sequence[SourceLine] = ()
+    day: Track = field(default_factory=Track)
 
 
 def home(facts: HomeFacts) -> View:
@@ -57,7 +59,13 @@ def home(facts: HomeFacts) -> View:
     needs = _needs(facts, healths)
     rows = [
         model_row(
-            model, own.get(model, {}), facts.newest.get(model), healths, facts.flows, facts.now
+            model,
+            own.get(model, {}),
+            facts.newest.get(model),
+            healths,
+            facts.flows,
+            facts.now,
+            facts.day,
         )
         for model in facts.shown
     ]

@@ -47,7 +47,7 @@ def log_page(facts: LogFacts) -> View:
             f"Log of {facts.model}",
             facts.now,
             nav="models",
-            command=_command(facts),
+            command="" if facts.errors else _command(facts),
             signed_in=facts.signed_in,
         ),
         "crumbs": crumbs_to(facts.model),
@@ -103,11 +103,14 @@ def _heading(facts: LogFacts, narrowed: bool) -> str:
         return f"Nothing of {facts.model} is logged yet."
     rows = facts.found.rows
     if not rows:
+        if facts.found.looked_to is not None:
+            return "Nothing found so far."
         if narrowed or facts.typed["beyond"]:
             return "Nothing fits."
         return f"Nothing of {facts.model} is logged yet."
     without = sum(bool(_reason(row)) for row in rows)
-    newest = "" if narrowed or facts.typed["beyond"] or len(rows) < PAGE else "The newest "
+    more = len(rows) >= PAGE or facts.found.looked_to is not None
+    newest = "The newest " if more and not facts.typed["beyond"] and not narrowed else ""
     answered = f", {without} of them without an answer" if without else ", all answered"
     return f"{newest}{plural(len(rows), 'row')}{answered}."
 

@@ -12,6 +12,7 @@ from roadworthy.core.deployment import AgentStatus, Deployment, StageChange
 from roadworthy.core.names import STAGES, Stage
 from roadworthy.core.operation import Operation
 from roadworthy.core.release import Release
+from roadworthy.core.traffic import Track
 from roadworthy.ui.formats import (
     age,
     dated,
@@ -22,7 +23,6 @@ from roadworthy.ui.formats import (
     with_unit,
 )
 from roadworthy.ui.health import health_of, release_name, runs_now, workers_of
-from roadworthy.ui.tracks import Track
 from roadworthy.ui.traffic import Flow
 from roadworthy.ui.views.card import card_view
 from roadworthy.ui.views.parts import (

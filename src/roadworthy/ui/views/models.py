@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from roadworthy.core.deployment import Deployment
 from roadworthy.core.names import Stage
 from roadworthy.core.release import Release
+from roadworthy.core.traffic import Stretch, Track
 from roadworthy.ui.formats import count, duration, number, percent, plural, recent, with_unit
 from roadworthy.ui.health import Health, Healths, release_name
 from roadworthy.ui.traffic import Flow
 from roadworthy.ui.views.parts import View, model_path, page, plate
+from roadworthy.ui.views.plots import spark
 
 PAGE = 50
 SORTS = {
@@ -174,8 +176,12 @@ def model_row(
     healths: Healths,
     flows: Mapping[str, Flow],
     now: datetime,
+    day: Track | None = None,
 ) -> View:
-    """A model in a table: is it well, what is live, how much is asked of it."""
+    """A model in a table: is it well, what is live, how much is asked of it; with ``day``, the
+    last 24 hours, a small line of its own.
+    """
+    shown = shown_deployment(own)
     return {
         "name": model,
         "href": model_path(model),
@@ -183,7 +189,8 @@ def model_row(
         "health": health_at(own, healths),
         "production": _live_plate(own.get("production")),
         "staging": _live_plate(own.get("staging")),
-        "traffic": _traffic(shown_deployment(own), flows),
+        "traffic": _traffic(shown, flows),
+        "spark": None if day is None else _spark(shown, day, now),
         "newest": None
         if newest is None
         else {
@@ -198,6 +205,22 @@ def _live_plate(deployment: Deployment | None) -> View | None:
     if deployment is None or deployment.live is None:
         return None
     return plate(deployment.model, deployment.live, [deployment])
+
+
+def _spark(deployment: Deployment | None, day: Track, now: datetime) -> View | None:
+    """Requests per second of what answers, over 24 hours; None where it was not asked."""
+    if deployment is None or deployment.live is None:
+        return None
+    points = day.points.get(release_name(deployment.model, deployment.live))
+    if points is None:
+        return None
+    rates = [
+        point.requests / stretch.seconds if point else 0.0
+        for point, stretch in zip(points, day.stretches, strict=True)
+    ]
+    most = f"at most {number(max(rates))} requests per second"
+    frame = Stretch(now - timedelta(hours=24), now)
+    return spark(f"Traffic of the last 24 hours: {most}", day.stretches, rates, frame)
 
 
 def _traffic(deployment: Deployment | None, flows: Mapping[str, Flow]) -> View:

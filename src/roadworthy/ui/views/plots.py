@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from roadworthy.core.traffic import Stretch
 from roadworthy.ui.formats import number
-from roadworthy.ui.tracks import Stretch
 from roadworthy.ui.views.parts import View
 
 WIDTH, HEIGHT = 600, 120
@@ -16,6 +16,8 @@ _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _MOST_TICKS = 4
 _LEAST = 1e-9
 _SHORT_SECONDS = 240
+_DAY_SECONDS = 86400
+_DAYS_SECONDS = 3 * _DAY_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,14 +72,15 @@ def plot(
     marks: Sequence[Mark] = (),
 ) -> View:
     """A plot with its axes, its legend and a sentence that says the same."""
+    frame = Stretch(stretches[0].start, stretches[-1].end)
     drawn = [each for each in series if each.last is not None]
     values = [value for each in drawn for value in each.values if value is not None]
     axis = ticks(max([*values, *([limit[0]] if limit else [])], default=0.0))
     top = axis[-1]
     paths = []
     for each in drawn:
-        for run in _runs(stretches, each.values, top):
-            line = "M" + "L".join(f"{x:g} {y:g}" for x, y in run)
+        for run in _runs(stretches, each.values, top, frame):
+            line = _line(run)
             if each.filled:
                 fill = f"{line}L{run[-1][0]:g} {HEIGHT}L{run[0][0]:g} {HEIGHT}Z"
                 paths.append({"kind": f"{each.hue} fill", "d": fill})
@@ -85,30 +88,42 @@ def plot(
     legend = [{"kind": f"{each.hue} {each.dash}".strip(), "text": each.name} for each in drawn]
     if limit:
         legend.append({"kind": "baseline", "text": limit[1]})
-    shown = [each for each in marks if stretches and stretches[0].start <= each.at]
-    legend += [{"kind": "mark", "text": f"{each.at:%H:%M} {each.text}"} for each in shown]
+    shown = [each for each in marks if frame.start <= each.at]
+    legend += [{"kind": "mark", "text": f"{clock(each.at, frame)} {each.text}"} for each in shown]
     return {
         "title": title,
         "now": now,
-        "label": _sentence(title, drawn, stretches),
+        "label": _sentence(title, drawn, frame),
         "y": [number(each) for each in reversed(axis)],
-        "x": _clock(stretches),
+        "x": _axis(frame),
         "grid": [round(HEIGHT * place / (len(axis) - 1), 1) for place in range(len(axis))],
         "limit": round(HEIGHT * (1 - limit[0] / top), 1) if limit else None,
-        # What happened after the last stretch stands at the plot's edge until the next one.
-        "marks": [min(float(WIDTH), _x(stretches, each.at)) for each in shown],
+        "marks": [_x(frame, each.at) for each in shown],
         "paths": paths,
         "legend": legend,
     }
 
 
-def _x(stretches: Sequence[Stretch], at: datetime) -> float:
-    start, end = stretches[0].start, stretches[-1].end
-    return round(WIDTH * ((at - start) / (end - start)), 1)
+def spark(
+    label: str, stretches: Sequence[Stretch], values: Sequence[float | None], frame: Stretch
+) -> View:
+    """A small line without axes, from nought to its highest value, over the whole frame."""
+    top = max((value for value in values if value is not None), default=0.0) or 1.0
+    runs = _runs(stretches, values, top, frame)
+    return {"label": label, "paths": [{"kind": "current", "d": _line(run)} for run in runs]}
+
+
+def _line(run: Sequence[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{x:g} {y:g}" for x, y in run)
+
+
+def _x(frame: Stretch, at: datetime) -> float:
+    """Where a moment stands; what is outside of the frame stands at its edge."""
+    return round(WIDTH * min(1.0, max(0.0, (at - frame.start) / (frame.end - frame.start))), 1)
 
 
 def _runs(
-    stretches: Sequence[Stretch], values: Sequence[float | None], top: float
+    stretches: Sequence[Stretch], values: Sequence[float | None], top: float, frame: Stretch
 ) -> list[list[tuple[float, float]]]:
     """The stretches that follow each other and have a value, as points; one alone is as wide as
     its stretch.
@@ -122,20 +137,30 @@ def _runs(
         broken = place > 0 and stretches[place - 1].end != stretch.start
         y = round(HEIGHT * (1 - value / top), 1)
         if not going or broken:
-            runs.append([(_x(stretches, stretch.start), y)])
-        runs[-1].append((_x(stretches, stretch.end), y))
+            runs.append([(_x(frame, stretch.start), y)])
+        runs[-1].append((_x(frame, stretch.end), y))
         going = True
     return runs
 
 
-def _clock(stretches: Sequence[Stretch]) -> list[str]:
+def clock(at: datetime, frame: Stretch) -> str:
+    """A moment as the frame's length asks for: with the day where there are several."""
+    if frame.seconds > _DAY_SECONDS + _SHORT_SECONDS:
+        return f"{at.day} {at:%b, %H:%M}"
+    return f"{at:%H:%M}"
+
+
+def _axis(frame: Stretch) -> list[str]:
     """Four moments for the axis, the first and the last among them; all different."""
-    start, end = stretches[0].start, stretches[-1].end
-    form = "%H:%M" if (end - start).total_seconds() >= _SHORT_SECONDS else "%H:%M:%S"
-    return [f"{start + (end - start) * (place / 3):{form}}" for place in range(4)]
+    found = [frame.start + (frame.end - frame.start) * (place / 3) for place in range(4)]
+    if frame.seconds >= _DAYS_SECONDS:
+        return [f"{each.day} {each:%b}" for each in found]
+    if frame.seconds < _SHORT_SECONDS:
+        return [f"{each:%H:%M:%S}" for each in found]
+    return [clock(each, frame) for each in found]
 
 
-def _sentence(title: str, series: Sequence[Series], stretches: Sequence[Stretch]) -> str:
+def _sentence(title: str, series: Sequence[Series], frame: Stretch) -> str:
     """What somebody hears who does not see the plot."""
     said = []
     for each in series:
@@ -144,8 +169,8 @@ def _sentence(title: str, series: Sequence[Series], stretches: Sequence[Stretch]
             f"{each.name} between {number(min(known))} and {number(max(known))}, "
             f"at last {number(known[-1])}"
         )
-    clock = f"from {stretches[0].start:%H:%M} to {stretches[-1].end:%H:%M}"
-    return f"{title}, {clock}: {'; '.join(said) or 'nothing'}"
+    span = f"from {clock(frame.start, frame)} to {clock(frame.end, frame)}"
+    return f"{title}, {span}: {'; '.join(said) or 'nothing'}"
 
 
 def share_bar(value: float, whole: float) -> float:

@@ -222,7 +222,7 @@ def seal(certificate: Certificate | None) -> View:
     label = f"Certificate: {passed} of {len(counted)} checks passed"
     return {
         "label": label + (f", {skipped} not applicable" if skipped else ""),
-        "big": f"{passed}/{len(counted)}",
+        "big": f"{failed or passed}/{len(counted)}",
         "small": "failed" if failed else "passed",
         "dash": " ".join([arc] * passed) + f" 0 {rest}" if passed else "",
         "bad_dash": f"0 {step * passed:.2f} " + " ".join([arc] * failed) + f" 0 {rest}"

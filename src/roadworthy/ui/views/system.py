@@ -256,7 +256,9 @@ def log_file_page(facts: LogFileFacts) -> View:
         ),
         "crumbs": [{"href": "/system", "text": "System"}],
         "name": facts.name,
-        "said": f"The last {plural(len(facts.lines), 'line')}, the newest at the end.",
+        "said": f"The last {plural(len(facts.lines), 'line')}, the newest at the end."
+        if len(facts.lines) > 1
+        else "",
         "text": "\n".join(_visible(shortened(line, LONGEST_LINE)) for line in facts.lines),
     }
 
@@ -302,6 +304,8 @@ def settings_page(facts: SettingsFacts) -> View:
     return {
         "page": page("Settings", facts.now, nav="system", signed_in=facts.signed_in),
         "tabs": _tabs("settings"),
-        "heading": f"{plural(changed, 'setting is', 'settings are')} not the default.",
+        "heading": f"{plural(changed, 'setting is', 'settings are')} not the default."
+        if changed
+        else "Every setting has its default.",
         "lines": sorted(facts.lines, key=lambda each: each.default),
     }

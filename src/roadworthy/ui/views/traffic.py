@@ -9,8 +9,10 @@ from datetime import datetime
 from roadworthy.core.certificate import Certificate
 from roadworthy.core.deployment import AgentStatus, Deployment, StageChange
 from roadworthy.core.release import Release
+from roadworthy.core.traffic import Point, Stretch, Track
 from roadworthy.ui.formats import (
     count,
+    dated,
     duration,
     memory,
     number,
@@ -19,10 +21,9 @@ from roadworthy.ui.formats import (
     with_unit,
 )
 from roadworthy.ui.health import release_name, workers_of
-from roadworthy.ui.tracks import Point, Track
-from roadworthy.ui.traffic import OVER, Flow
+from roadworthy.ui.traffic import OVER, SHORTEST, Flow
 from roadworthy.ui.views.parts import View, model_path, plate, stage_of
-from roadworthy.ui.views.plots import Mark, Series, plot, share_bar
+from roadworthy.ui.views.plots import Mark, Series, clock, plot, share_bar
 
 STAGES_TIMED = {
     "decode": "bytes to values",
@@ -32,7 +33,12 @@ STAGES_TIMED = {
     "worker": "socket, flow and back",
     "encode": "values to bytes",
 }
-_OVER_WORDS = {"1h": "last hour", "24h": "last 24 hours"}
+_OVER_WORDS = {
+    "1h": "last hour",
+    "6h": "last 6 hours",
+    "24h": "last 24 hours",
+    "7d": "last 7 days",
+}
 _MOST_LINES = 4
 _TABLE_ROWS = 12
 _VERBS = {"deploy": "to", "promote": "to", "rollback": "back in", "retire": "out of"}
@@ -180,7 +186,7 @@ def plots(facts: TrafficFacts) -> View:
     track = facts.track
     tabs = [
         {
-            "text": name.replace("h", "\u00a0h"),
+            "text": f"{name[:-1]}\u00a0{name[-1]}",
             "href": f"{model_path(facts.model)}?over={name}#traffic",
             "current": name == facts.over,
         }
@@ -189,7 +195,7 @@ def plots(facts: TrafficFacts) -> View:
     view = {"tabs": tabs, "over": _OVER_WORDS[facts.over], "plots": [], "table": [], "words": ""}
     shown = _shown(facts)
     if not shown:
-        step = duration(OVER[facts.over][0])
+        step = duration(OVER[SHORTEST][0])
         wait = f" A point is made every {step}." if not track.stretches else ""
         return {**view, "words": f"Nothing was asked in the {_OVER_WORDS[facts.over]}.{wait}"}
     drawn = [_rates(facts, shown), _latencies(facts, shown), _errors(facts, shown)]
@@ -232,7 +238,9 @@ def _rates(facts: TrafficFacts, shown: Sequence[int]) -> View:
         for place, each in enumerate(shown)
     ]
     now = " and ".join(number(each.last or 0.0) for each in series[:2])
-    return plot("Requests per second", f"{now} now", stretches, series, marks=_marks(facts))
+    return plot(
+        "Requests per second", f"{now} {_when(facts)}", stretches, series, marks=_marks(facts)
+    )
 
 
 def _latencies(facts: TrafficFacts, shown: Sequence[int]) -> View:
@@ -285,7 +293,15 @@ def _errors(facts: TrafficFacts, shown: Sequence[int]) -> View:
         for place, each in enumerate(shown)
     ]
     now = percent((series[0].last or 0.0) / 100)
-    return plot("Errors, % of requests", f"{now} now", facts.track.stretches, series)
+    return plot("Errors, % of requests", f"{now} {_when(facts)}", facts.track.stretches, series)
+
+
+def _when(facts: TrafficFacts) -> str:
+    """Of which moment the newest point tells."""
+    end = facts.track.stretches[-1].end
+    if (facts.now - end).total_seconds() < 3 * OVER[SHORTEST][0]:
+        return "now"
+    return f"at {clock(end, Stretch(facts.track.stretches[0].start, facts.now))}"
 
 
 def _marks(facts: TrafficFacts) -> list[Mark]:
@@ -307,7 +323,7 @@ def _table(facts: TrafficFacts, shown: Sequence[int]) -> list[View]:
             if point is not None:
                 rows.append(
                     {
-                        "clock": f"{stretch.start:%H:%M:%S}",
+                        "clock": dated(stretch.start.isoformat(), facts.now, seconds=True).text,
                         "release": f"@{each}",
                         "rate": number(point.requests / stretch.seconds),
                         "p50": _known(point.p50),
