@@ -77,9 +77,10 @@ def _unknown_input(program: Program, name: str, line: int) -> Refusal:
     if name in bound:
         first = program.sites[bound[name][0][0]].line
         return Refusal(
-            "input %s has no rows%s: it is no table, array or list"
+            "input %s has no rows%s: it is no table of pandas, array of NumPy or list"
             % (name, " at line %d" % line if line else ""),
-            "name the table that the answers' rows come from",
+            "name the table that the answers' rows come from; of a table of polars, what its "
+            "to_pandas() gives",
             line or first,
             input=name,
         )

@@ -19,7 +19,11 @@ _LOGGED = frozenset(
 )
 # The depth that means "my caller" where a formula's names are looked up.
 _FORMULAS = {"from_formula": 1, "dmatrix": 0, "dmatrices": 0}
+# SQL over the program's variables: duckdb.sql("select … from df").
+_STATEMENTS = ("sql", "query", "execute")
+_DATABASES = frozenset(("duckdb", "_duckdb", "polars"))
 _READERS = frozenset((*_EXPRESSIONS, *_LOGGED, *_FORMULAS))
+_CALL = compile("_called[0](*_called[1], **_called[2])", __file__, "eval")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _MARKED = re.compile(r"@\s*([^\W\d]\w*)")
 _WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
@@ -27,7 +31,10 @@ _WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
 
 def reads_caller(f: Any) -> bool:
     """Whether a callable may be one of those; cheap, for every call of a program."""
-    return type(f) in _KINDS and getattr(f, "__name__", "") in _READERS
+    if type(f) not in _KINDS and not type(f).__name__.startswith("nb_"):
+        return False
+    name = getattr(f, "__name__", "")
+    return name in _READERS or name.endswith(_STATEMENTS)
 
 
 def is_expression(f: Any) -> bool:
@@ -70,8 +77,22 @@ def placed(f: Any, frame: Any) -> Callable[..., Any]:
     if name in _FORMULAS and module.startswith(("statsmodels.", "patsy")):
         if name != "from_formula" or f.__qualname__ == "Model.from_formula":
             return functools.partial(_deepened, f, frame)
+    if name.endswith(_STATEMENTS) and _package(f) in _DATABASES:
+        return functools.partial(_among, f, frame)
     result: Callable[..., Any] = f
     return result
+
+
+def _package(f: Any) -> str:
+    """The package that a function, or the owner of a method, is from."""
+    owner = getattr(f, "__self__", None)
+    made = f if owner is None or isinstance(owner, types.ModuleType) else type(owner)
+    return str(getattr(made, "__module__", None) or "").partition(".")[0]
+
+
+def _among(f: Any, frame: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Calls ``f`` from a frame that has the program's names."""
+    return eval(_CALL, frame.f_globals, {**frame.f_locals, "_called": (f, args, kwargs)})
 
 
 def _levelled(f: Any, frame: Any, place: int, /, *args: Any, **kwargs: Any) -> Any:
