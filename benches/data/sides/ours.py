@@ -67,7 +67,7 @@ class Side:
 
     def take(self, folder: str) -> None:
         """A folder of many files, as ``data commit`` does."""
-        files = planned([Path(folder)], "", "file")
+        files = planned([Path(folder)], "", "auto")
         keys = Keys(asked=(), usual=())
         self._commit(*changes_of(self._datasets, "flights", files, False, keys, (), False))
 

@@ -125,16 +125,15 @@ def changes_of(
 
     changes: list[Change] = []
     for each in files:
-        source = Path(each.source)
-        is_table = each.kind == "table" or (each.kind == "auto" and format_of(source.name))
+        is_table = each.kind == "table" or (each.kind == "auto" and format_of(each.source))
         if append and not is_table:
-            raise UsageError(f"{source} has no rows to append", cure="leave out --append")
-        if append:
-            changes.append(Append(each.path, source, key=keys.of(source)))
-        elif is_table:
-            changes.append(PutTable(each.path, source, key=keys.of(source)))
-        else:
-            changes.append(PutFile(each.path, source))
+            raise UsageError(f"{each.source} has no rows to append", cure="leave out --append")
+        if not is_table:
+            changes.append(PutFile(each.path, each.source))
+            continue
+        source = Path(each.source)
+        table = Append if append else PutTable
+        changes.append(table(each.path, source, key=keys.of(source)))
     gone = set(remove)
     if mirror and datasets.log(name, limit=1):
         given = {each.path for each in files}

@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import msgspec
+
 from roadworthy.core.dataset import Entry
 
 
-@dataclass(frozen=True)
-class PutFile:
-    """A file's bytes at a path: from a local file, bytes, or an open binary file."""
+class PutFile(msgspec.Struct, frozen=True):
+    """A file's bytes at a path: from a local file (its path), bytes, or an open binary file.
+
+    A struct with a text is nothing that the garbage collector has to look at: a million of them
+    are no burden.
+    """
 
     path: str
-    source: Path | bytes | BinaryIO
+    source: str | Path | bytes | BinaryIO
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,10 @@ from roadworthy.core.dataset import (
 from roadworthy.data import paged
 from roadworthy.data.changes import Append, Change, Remove
 from roadworthy.data.documents import put_document
+from roadworthy.data.files import Report
 from roadworthy.data.naming import find_branch, find_kept
 from roadworthy.data.pieces import PieceWriter
-from roadworthy.data.preparing import Prepared, Report, prepare
+from roadworthy.data.preparing import Prepared, prepare
 from roadworthy.data.snapshot import Snapshot, entry_of
 from roadworthy.data.tables import load_manifest
 from roadworthy.errors import Conflict

@@ -36,10 +36,10 @@ from roadworthy.data.checking import Checked, Checker
 from roadworthy.data.collecting import GRACE, Collected, Collector, Say
 from roadworthy.data.documents import put_document
 from roadworthy.data.erasing import Eraser
+from roadworthy.data.files import Report
 from roadworthy.data.merging import merge_changes
 from roadworthy.data.naming import find_branch, find_commit, find_dataset, find_kept
 from roadworthy.data.pieces import PieceStore
-from roadworthy.data.preparing import Report
 from roadworthy.data.rebuilding import Rebuilt, rebuild
 from roadworthy.data.snapshot import Snapshot
 from roadworthy.errors import Conflict, NotFound, UsageError

@@ -22,6 +22,9 @@ _INLINE = 64
 _LIST = 1024
 _AHEAD = 4 << 20
 
+Report = Callable[[str, int], None]
+"""Told about progress: the path that is being stored, and how many bytes more of it are."""
+
 
 class Chunk(NamedTuple):
     """One chunk of a file: its digest and how many bytes it has."""
@@ -31,17 +34,18 @@ class Chunk(NamedTuple):
 
 
 def store_file(
-    writer: PieceWriter, path: str, source: BinaryIO, on_bytes: Callable[[int], None] | None = None
+    writer: PieceWriter, path: str, source: BinaryIO, report: Report, size: int = -1
 ) -> Entry:
     """Keeps what a file gives, from where it stands to its end, without having it in memory.
 
+    ``size`` is how many bytes are to come, where that is known: it spares a look for more.
     Raises StorageError, Unavailable, OSError of the source.
     """
     head = source.read(LEAST)
     if len(head) < LEAST:  # too short to be cut
-        rest = source.read(LEAST)
+        rest = b"" if len(head) == size else source.read(LEAST)
         if not rest:
-            return _short(writer, path, head, on_bytes)
+            return _short(writer, path, head, report)
         head += rest
     hasher = blake3()
     chunks: list[Chunk] = []
@@ -50,8 +54,7 @@ def store_file(
         data = bytes(cut.data)
         hasher.update(data)
         chunks.append(Chunk(writer.put_bytes(data), len(data)))
-        if on_bytes is not None:
-            on_bytes(len(data))
+        report(path, len(data))
     size = sum(chunk.length for chunk in chunks)
     listed, indirect = _listed(writer, chunks)
     return Entry(
@@ -64,12 +67,9 @@ def store_file(
     )
 
 
-def _short(
-    writer: PieceWriter, path: str, data: bytes, on_bytes: Callable[[int], None] | None
-) -> Entry:
+def _short(writer: PieceWriter, path: str, data: bytes, report: Report) -> Entry:
     digest = writer.put_bytes(data)
-    if on_bytes is not None:
-        on_bytes(len(data))
+    report(path, len(data))
     return Entry(
         path=path,
         kind="file",

@@ -39,7 +39,7 @@ def make_pack(pieces: Sequence[tuple[bytes, bytes]]) -> tuple[bytes, list[Packed
         packed.append(Packed(digest, at, len(stored), check_of(stored), base_of(stored)))
         parts.append(stored)
         at += len(stored)
-    footer = msgspec.msgpack.encode([list(each) for each in packed])
+    footer = msgspec.msgpack.encode(packed)
     parts += [footer, len(footer).to_bytes(8, "little"), check_of(footer), MAGIC]
     return b"".join(parts), packed
 

@@ -175,7 +175,7 @@ def _stretches(places: dict[bytes, Place]) -> Iterator[list[tuple[bytes, Place]]
 class PieceWriter:
     """Takes pieces for one commit, keeps those that are new in packs.
 
-    A pack that is full is stored and registered beside the work; what is left at the end is
+    A pack that is full is stored beside the work, then registered; what is left at the end is
     registered by the transaction that makes the commit (``unregistered``). ``relied`` are the
     pieces that were there already, ``packs`` the packs that were made: what the commit must hold
     on to.
@@ -193,7 +193,8 @@ class PieceWriter:
         self._waiting_bytes = 0
         self._body: dict[bytes, bytes] = {}
         self._body_bytes = 0
-        self._stored: Future[set[bytes]] | None = None
+        self._stored: Future[str] | None = None
+        self._pack: tuple[bytes, list[Packed]] = b"", []
         self._storing: set[bytes] = set()
         self._pool: ThreadPoolExecutor | None = None
         self._finished: dict[bytes, bytes] = {}
@@ -310,17 +311,22 @@ class PieceWriter:
                 self.put(digest, store_bytes(data))
 
     def _send(self) -> None:
-        """Has the present pack stored by the thread, once the one before is."""
+        """Has the present pack stored by the thread, once the one before is.
+
+        The thread only hashes and writes, which leaves the interpreter to the work beside it:
+        two threads that call for each of many pieces would mostly wait for each other.
+        """
         self._await()
         pieces, self._body, self._body_bytes = self._body, {}, 0
         self._storing = set(pieces)
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="packs")
-        self._stored = self._pool.submit(self._store, list(pieces.items()))
+        self._pack = make_pack(list(pieces.items()))
+        self._stored = self._pool.submit(self.store.blobs.put, self._pack[0])
 
-    def _store(self, pieces: list[tuple[bytes, bytes]]) -> set[bytes]:
-        data, packed = make_pack(pieces)
-        digest = self.store.blobs.put(data)
+    def _registered(self, digest: str) -> set[bytes]:
+        """Makes the pack that was stored known; which of its pieces were known meanwhile."""
+        data, packed = self._pack
         try:
             elsewhere = self._register(digest, len(data), packed, rewritten=False)
         except PackGone as error:
@@ -328,6 +334,7 @@ class PieceWriter:
                 raise
             self.store.blobs.put(data)
             elsewhere = self._register(digest, len(data), packed, rewritten=True)
+        self._pack = b"", []
         self.added += len(data)
         self.packs.append(digest)
         return set(elsewhere)
@@ -344,5 +351,5 @@ class PieceWriter:
     def _await(self) -> None:
         if self._stored is not None:
             future, self._stored = self._stored, None
-            self.relied |= future.result()
+            self.relied |= self._registered(future.result())
             self._storing = set()

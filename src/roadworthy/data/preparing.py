@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from roadworthy.core.dataset import Entry, replaced
 from roadworthy.core.dataset_names import check_tree_path
 from roadworthy.data import paged
 from roadworthy.data.changes import Append, Change, PutEntry, PutFile, PutTable, Remove, Update
-from roadworthy.data.files import store_file
+from roadworthy.data.files import Report, store_file
 from roadworthy.data.pieces import PieceWriter
 from roadworthy.data.reachable import entry_pieces
 from roadworthy.data.snapshot import Snapshot, entry_record
@@ -23,9 +23,6 @@ from roadworthy.data.sources import open_rows
 from roadworthy.data.tables import Manifest, TableWriter, append_rows, load_manifest
 from roadworthy.data.updating import update_rows
 from roadworthy.errors import Conflict, NotFound, StorageError, UsageError
-
-Report = Callable[[str, int], None]
-"""Told about progress: the path that is being stored, and how many bytes more of it are."""
 
 
 @dataclass(frozen=True)
@@ -49,22 +46,28 @@ class Prepared:
 
     def tree(self, writer: PieceWriter, parent: Snapshot | None) -> bytes:
         """The root of the parent's tree after these changes."""
+        if parent is None:
+            return paged.build(writer.put_page, self._all(writer), by_key=True)
         changes: dict[bytes, paged.Record | None] = {}
         for folder in self.below:
-            if parent is not None:
-                for entry in parent.entries(folder):
-                    changes[entry.path.encode()] = None
+            for entry in parent.entries(folder):
+                changes[entry.path.encode()] = None
         for path, change in self.paths.items():
             now = (
                 _appended(writer, path, change, parent) if isinstance(change, Appended) else change
             )
             changes[path.encode()] = None if now is None else entry_record(now)
-        ordered = sorted(changes.items())
-        if parent is None:
-            present = (record for _, record in ordered if record is not None)
-            return paged.build(writer.put_page, present, by_key=True)
         root = bytes.fromhex(parent.committed.commit.tree)
-        return paged.update(writer.store.get, writer.put_page, root, ordered)
+        return paged.update(writer.store.get, writer.put_page, root, sorted(changes.items()))
+
+    def _all(self, writer: PieceWriter) -> Iterator[paged.Record]:
+        """The records of a first tree, one at a time; texts sort as their UTF-8 does."""
+        for path in sorted(self.paths):
+            change = self.paths[path]
+            if isinstance(change, Appended):
+                change = _appended(writer, path, change, None)
+            if change is not None:
+                yield entry_record(change)
 
 
 def _appended(writer: PieceWriter, path: str, rows: Appended, parent: Snapshot | None) -> Entry:
@@ -120,25 +123,22 @@ def _check_removed(change: Remove, parent: Snapshot | None) -> None:
 
 
 def _put_file(writer: PieceWriter, change: PutFile, report: Report) -> Entry:
-    def told(size: int) -> None:
-        report(change.path, size)
-
-    if not isinstance(change.source, Path):
-        given = change.source
+    given = change.source
+    if not isinstance(given, str | Path):
         source = io.BytesIO(given) if isinstance(given, bytes) else given
-        return store_file(writer, change.path, source, told)
+        return store_file(writer, change.path, source, report)
     try:
-        with io.FileIO(change.source) as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                raise UsageError(f"{change.source} is not a regular file", cure="leave it out")
-            entry = store_file(writer, change.path, file, told)
+        with io.FileIO(given) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise UsageError(f"{given} is not a regular file", cure="leave it out")
+            entry = store_file(writer, change.path, file, report, status.st_size)
     except OSError as error:
         raise StorageError(
-            f"{change.source} can't be read: {error.strerror or error}",
+            f"{given} can't be read: {error.strerror or error}",
             cure="check the path and rights",
         ) from error
-    return replaced(entry, executable=True) if mode & 0o111 else entry
+    return replaced(entry, executable=True) if status.st_mode & 0o111 else entry
 
 
 def _writer(

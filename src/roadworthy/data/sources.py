@@ -34,9 +34,15 @@ def format_of(path: str) -> str | None:
     name = path.lower()
     if name.endswith(".gz"):
         name = name[:-3]
-        if FORMATS.get(Path(name).suffix) not in ("csv", "jsonl"):
+        if FORMATS.get(_suffix(name)) not in ("csv", "jsonl"):
             return None
-    return FORMATS.get(Path(name).suffix)
+    return FORMATS.get(_suffix(name))
+
+
+def _suffix(path: str) -> str:
+    """What a file's name ends with, from its last dot on: a Path for each of a million is slow."""
+    stem, dot, end = path.rpartition("/")[2].rpartition(".")
+    return f"{dot}{end}" if stem else ""
 
 
 @contextlib.contextmanager

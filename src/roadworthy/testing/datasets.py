@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,6 +26,11 @@ def some_rows(rows: int, seed: int = 0, start: int = 0) -> pa.Table:
             "city": [chance.choice(("Oslo", "Lima", "", "Ålesund")) for _ in range(rows)],
         }
     )
+
+
+def _counting(seen: Counter[str]) -> Callable[[str, int], None]:
+    """What adds up the progress of each path."""
+    return lambda path, count: seen.update({path: count})
 
 
 class DatasetContract:
@@ -210,6 +217,33 @@ class DatasetContract:
             ("commit", made.digest),
             ("release", "model@1"),
         ]
+
+    def test_files_are_kept_alike_however_they_are_given(
+        self, datasets: Datasets, tmp_path: Path
+    ) -> None:
+        chance = random.Random(3)
+        sizes = [0, 1, 63, 64, 5000, (16 << 10) - 1, 16 << 10, (16 << 10) + 1, 300_000]
+        contents = {f"ä{n % 7}/{n}": chance.randbytes(n % 5000) for n in range(900)}
+        contents |= {f"z/{size}": chance.randbytes(size) for size in sizes}
+        contents |= {"\U0001f6f0": b"text " * 300, "\uffee": b"text " * 299}
+        for path, data in contents.items():
+            (tmp_path / path).parent.mkdir(exist_ok=True)
+            (tmp_path / path).write_bytes(data)
+        given = {
+            "bytes": [PutFile(path, data) for path, data in contents.items()],
+            "paths": [PutFile(path, tmp_path / path) for path in contents],
+            "texts": [PutFile(path, str(tmp_path / path)) for path in reversed(contents)],
+        }
+        trees = set()
+        for name, changes in given.items():
+            datasets.create(name)
+            seen: Counter[str] = Counter()
+            made = datasets.commit(name, changes, message="m", report=_counting(seen))
+            assert seen == Counter({path: len(data) for path, data in contents.items()})
+            trees.add(made.commit.tree)
+        assert len(trees) == 1
+        found = datasets.read("texts")
+        assert {path: b"".join(found.parts(found.entry(path))) for path in contents} == contents
 
     @pytest.mark.parametrize("path", ["", "/etc/passwd", "a/../b", "a//b", "./a", "a\\b", "a\nb"])
     def test_paths_that_lead_out_are_refused(self, datasets: Datasets, path: str) -> None:
