@@ -17,6 +17,7 @@ from roadworthy.cli.progress import Bar
 from roadworthy.cli.session import caller, settings_of
 from roadworthy.core.dataset import MAIN, Committed
 from roadworthy.core.dataset_names import parse_commit
+from roadworthy.core.words import counted
 from roadworthy.errors import Conflict, UsageError
 
 if TYPE_CHECKING:
@@ -473,7 +474,7 @@ def cat(
 
 
 def _paths(number: int) -> str:
-    return f"{number} path" if number == 1 else f"{number} paths"
+    return counted(number, "path")
 
 
 def _words(text: str) -> list[str]:

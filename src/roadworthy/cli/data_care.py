@@ -13,6 +13,7 @@ from roadworthy.cli.options import DryRun, Json, Reason
 from roadworthy.cli.output import ago, emit_json, plain, say, size, table
 from roadworthy.cli.progress import Bar
 from roadworthy.cli.session import caller
+from roadworthy.core.words import counted
 from roadworthy.errors import Unavailable
 
 
@@ -33,8 +34,10 @@ def gc(
         emit_json({"run": run, "collected": told})
         return
     verb = "" if run else "would be "
-    say(f"{told.condemned} packs and commits {verb}condemned, {size(told.condemned_bytes)}")
-    say(f"{told.repacked} packs {verb}moved together, which frees {size(told.freed_bytes)}")
+    condemned = counted(told.condemned, "pack or commit", "packs and commits")
+    say(f"{condemned} {verb}condemned, {size(told.condemned_bytes)}")
+    repacked = counted(told.repacked, "pack")
+    say(f"{repacked} {verb}moved together, which frees {size(told.freed_bytes)}")
     say(f"{told.deleted} {verb}deleted for good, {size(told.deleted_bytes)}")
     if told.strays:
         say(f"{told.strays} blobs that nothing knows {verb}condemned")
@@ -60,13 +63,16 @@ def fsck(
         emit_json({"healthy": healthy, "checked": told, "rebuilt": rebuilt})
         raise typer.Exit(0 if healthy else 10)
     if rebuilt is not None:
-        say(f"known again: {rebuilt.datasets} datasets, {rebuilt.commits} commits")
+        commits = counted(rebuilt.commits, "commit")
+        say(f"known again: {counted(rebuilt.datasets, 'dataset')}, {commits}")
         for name in rebuilt.recovered:
             say(f"· {name} holds a commit whose branch had another one at that step")
         for problem in rebuilt.problems:
             say(f"✗ {plain(problem)}")
-    read = f"{told.pieces} pieces, {told.commits} commits, {size(told.bytes)}"
-    say(f"read {told.packs} packs, {read}")
+    read = ", ".join(
+        [counted(told.pieces, "piece"), counted(told.commits, "commit"), size(told.bytes)]
+    )
+    say(f"read {counted(told.packs, 'pack')}, {read}")
     for each in told.problems:
         say(f"✗ {plain(each.what)}: {plain(each.reason)}")
         if each.commits:
@@ -108,7 +114,8 @@ def erase(
         return
     for each in done:
         verb = "would erase" if dry_run else "erased"
-        say(f"{verb} b3:{each.content[:12]}: {each.pieces} pieces, {size(each.bytes)} of its own")
+        pieces = counted(each.pieces, "piece")
+        say(f"{verb} b3:{each.content[:12]}: {pieces}, {size(each.bytes)} of its own")
 
 
 @data.command("import")
@@ -129,7 +136,7 @@ def import_(
     if as_json:
         emit_json(told)
     else:
-        say(f"{name}: {told['commits']} commits, {size(told['bytes'])} taken over")
+        say(f"{name}: {counted(told['commits'], 'commit')}, {size(told['bytes'])} taken over")
 
 
 @data.command("export")
@@ -150,7 +157,7 @@ def export(
     if as_json:
         emit_json(told)
     else:
-        say(f"{name}: {told['commits']} commits, {size(told['bytes'])} in {to}")
+        say(f"{name}: {counted(told['commits'], 'commit')}, {size(told['bytes'])} in {to}")
 
 
 @data.command("impact")

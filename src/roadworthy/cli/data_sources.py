@@ -14,6 +14,7 @@ from roadworthy.cli.options import DryRun, Json
 from roadworthy.cli.output import ago, emit_json, plain, say, table
 from roadworthy.cli.session import caller, settings_of
 from roadworthy.core.source import Poll
+from roadworthy.core.words import counted
 
 if TYPE_CHECKING:
     from roadworthy.data.ingestion import Sources
@@ -122,7 +123,7 @@ def show(
         ],
     )
     if aside:
-        say(f"\n{found.quarantined} rows in quarantine, {found.source.quarantine}")
+        say(f"\n{counted(found.quarantined, 'row')} in quarantine, {found.source.quarantine}")
         table(
             ["delivery", "row", "reason"],
             [[each["delivery"][-40:], each["row"], each["reason"][:80]] for each in aside],
@@ -142,7 +143,8 @@ def poll(name: Name, as_json: Json = False, dry_run: DryRun = False) -> None:
         if as_json:
             emit_json({"poll": would, "bad": bad})
             return
-        say(f"would take {would.rows} rows of {would.deliveries} deliveries; {would.bad} are bad")
+        deliveries = counted(would.deliveries, "delivery", "deliveries")
+        say(f"would take {counted(would.rows, 'row')} of {deliveries}; {would.bad} bad")
         for each in bad:
             say(f"  {plain(each.delivery)} row {each.row}: {plain(each.reason)}")
         if would.said:
@@ -163,7 +165,7 @@ def release(name: Name, as_json: Json = False) -> None:
     if as_json:
         emit_json(done)
     else:
-        say(f"{name}: {done.rows} rows released, {done.bad} stay in quarantine")
+        say(f"{name}: {counted(done.rows, 'row')} released, {done.bad} left in quarantine")
 
 
 @source.command("pause")
@@ -201,7 +203,7 @@ def _print_poll(done: Poll) -> None:
     elif done.outcome in ("failed", "stopped"):
         say(f"✗ {done.source} {done.outcome}: {plain(done.said)}")
     if done.deliveries or done.twice:
-        parts = [f"{done.deliveries} deliveries", f"{done.rows} rows"]
+        parts = [counted(done.deliveries, "delivery", "deliveries"), counted(done.rows, "row")]
         parts += [f"{done.bad} in quarantine"] if done.bad else []
         parts += [f"{done.replaced} replaced others"] if done.replaced else []
         parts += [f"{done.twice} had come before"] if done.twice else []

@@ -15,7 +15,7 @@ from pyarrow import parquet
 
 from roadworthy.core.source import Column, Source
 from roadworthy.data import Datasets
-from roadworthy.data.ingestion import Sources
+from roadworthy.data.ingestion import Sources, polling
 from roadworthy.errors import Conflict, NotFound, SettingsError, UsageError
 from roadworthy.storage.blobs import open_blobs
 from roadworthy.storage.opening import open_database
@@ -390,3 +390,63 @@ def test_a_source_with_its_password_written_out_is_refused(sources: Sources) -> 
             sources.add(Source(name="acme", url=url, dataset="d", query="SELECT 1", stream="q"))
         assert "secret" not in str(caught.value)
     assert not isinstance(caught.value, SettingsError)
+
+
+def test_bounds_hold_in_the_columns_own_type(sources: Sources, folder: Path) -> None:
+    columns = {
+        "id": Column(type="int64", minimum=2.0, maximum=4),
+        "amount": Column(type="decimal(12,2)", minimum=0, maximum=9.5, default=1),
+        "day": Column(type="date", minimum="2026-03-01"),
+        "at": Column(type="timestamp", zone="Europe/Vienna", maximum="2026-03-01T01:00:00"),
+        "size": Column(one_of=["S", "M"]),
+    }
+    sources.add(a_source(folder, columns=columns))
+    good = "2,,2026-03-01,2026-03-01T00:00:00Z,S\n4,9.50,2026-03-02,2026-02-01T00:00:00Z,M\n"
+    bad = (
+        "1,1,2026-03-01,2026-02-01T00:00:00Z,S\n5,1,2026-03-01,2026-02-01T00:00:00Z,S\n"
+        "2,-0.01,2026-03-01,2026-02-01T00:00:00Z,S\n2,9.51,2026-03-01,2026-02-01T00:00:00Z,S\n"
+        "2,1,2026-02-28,2026-02-01T00:00:00Z,S\n2,1,2026-03-01,2026-03-01T00:00:01Z,S\n"
+        "2,1,2026-03-01,2026-02-01T00:00:00Z,L\n"
+    )
+    deliver(folder, "1.csv", "id,amount,day,at,size\n" + good + bad)
+    assert sources.poll("acme").outcome == "committed"
+    assert [(row["id"], str(row["amount"])) for row in rows_of(sources)] == [
+        (2, "1.00"),
+        (4, "9.50"),
+    ]
+    reasons = [each["reason"].partition(":")[0] for each in sources.quarantine("acme")]
+    assert reasons == ["id", "id", "amount", "amount", "day", "at", "size"]
+
+
+@pytest.mark.parametrize(
+    ("key", "column"),
+    [
+        ("minimum", Column(type="int64", minimum=0.5)),
+        ("maximum", Column(type="decimal(4,2)", maximum=0.001)),
+        ("minimum", Column(type="date", minimum="soon")),
+        ("default", Column(type="bool", default="perhaps")),
+        ("one_of", Column(type="int64", one_of=[1, "two"])),
+        ("matches", Column(matches="(?=look)ahead")),
+    ],
+)
+def test_what_is_configured_and_can_not_be_is_refused(
+    sources: Sources, folder: Path, key: str, column: Column
+) -> None:
+    with pytest.raises(UsageError, match=rf"source acme: `columns\.id\.{key}`"):
+        sources.add(a_source(folder, columns={"id": column}))
+    with pytest.raises(NotFound):
+        sources.show("acme")
+
+
+def test_a_fault_that_nobody_foresaw_is_a_failed_poll(
+    sources: Sources, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the source would stand still and its page would say nothing."""
+    sources.add(a_source(folder))
+    deliver(folder, "1.csv", "No,Amt\n1,1\n")
+    with monkeypatch.context() as broken:
+        broken.setattr(polling, "rows_of_file", None)
+        done = sources.poll("acme")
+    assert (done.outcome, done.rows) == ("failed", 0)
+    assert "TypeError: 'NoneType' object is not callable" in done.said
+    assert sources.poll("acme").rows == 1

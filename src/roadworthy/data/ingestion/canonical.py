@@ -13,12 +13,22 @@ import pyarrow.compute as pc
 from roadworthy.core.names import nearest
 from roadworthy.core.source import Column, Source
 from roadworthy.data.ingestion.cleansing import Cleansing
-from roadworthy.data.ingestion.converting import arrow_type, convert, is_text
+from roadworthy.data.ingestion.converting import arrow_type, constant, convert, is_text
 from roadworthy.data.ingestion.records import Bad, Must, Raw, as_json
-from roadworthy.errors import SchemaBroken
+from roadworthy.errors import SchemaBroken, UsageError
 
 _GUESSES = ("int64", "float64", "date", "timestamp", "bool")
 _MOST_SHOWN = 60
+
+
+@dataclass(frozen=True)
+class Constants:
+    """What is configured of a column in its own type; None where it is not."""
+
+    default: pa.Scalar | None
+    minimum: pa.Scalar | None
+    maximum: pa.Scalar | None
+    one_of: pa.Array | None
 
 
 @dataclass
@@ -26,18 +36,23 @@ class Canonical:
     """Makes the rows of one source's table.
 
     ``columns`` are the configured ones, or those learned from the first delivery; ``cleansing``
-    is what rows run through before.
+    is what rows run through before. Raises UsageError where a value that is configured is none of
+    its column's type, or a pattern is not of RE2.
     """
 
     source: Source
     columns: Mapping[str, Column]
     cleansing: Cleansing | None = None
     schema: pa.Schema = field(init=False)
+    _constants: dict[str, Constants] = field(init=False)
 
     def __post_init__(self) -> None:
         self.schema = pa.schema(
             [pa.field(name, arrow_type(each.type)) for name, each in self.columns.items()]
         )
+        self._constants = {
+            name: self._constants_of(name, each) for name, each in self.columns.items()
+        }
 
     def check_names(self, names: list[str], must: Must = "all") -> None:
         """Raises SchemaBroken where a column is missing, double, or not wanted."""
@@ -76,8 +91,9 @@ class Canonical:
             for row in np.flatnonzero(bad):
                 text = f"{name}: {_shown(values[int(row)])} is no {column.type}"
                 why.setdefault(int(row), []).append(text)
-            if column.default is not None:
-                found = pc.fill_null(found, pa.scalar(column.default).cast(found.type))
+            default = self._constants[name].default
+            if default is not None:
+                found = pc.fill_null(found, default)
             self._check(name, column, found, bad, why)
             made.append(found)
         whole = pa.RecordBatch.from_arrays(made, schema=self.schema)
@@ -111,23 +127,49 @@ class Canonical:
             for row in np.flatnonzero(mask & ~bad):
                 why.setdefault(int(row), []).append(f"{name}: {reason(values[int(row)])}")
 
-        kind = values.type
+        own = self._constants[name]
         if self._needs(name):
             note(values.is_null(), lambda _: "it is missing")
-        if column.minimum is not None:
-            bound = pa.scalar(column.minimum).cast(kind)
-            note(pc.less(values, bound), lambda v: f"{_shown(v)} is below {column.minimum}")
-        if column.maximum is not None:
-            bound = pa.scalar(column.maximum).cast(kind)
-            note(pc.greater(values, bound), lambda v: f"{_shown(v)} is above {column.maximum}")
-        if column.one_of:
-            known = pa.array(column.one_of).cast(kind)
-            strange = pc.and_(pc.invert(pc.is_in(values, known)), values.is_valid())
+        if own.minimum is not None:
+            below = pc.less(values, own.minimum)
+            note(below, lambda v: f"{_shown(v)} is below {column.minimum}")
+        if own.maximum is not None:
+            above = pc.greater(values, own.maximum)
+            note(above, lambda v: f"{_shown(v)} is above {column.maximum}")
+        if own.one_of is not None:
+            strange = pc.and_(pc.invert(pc.is_in(values, own.one_of)), values.is_valid())
             note(strange, lambda v: f"{_shown(v)} is none of {column.one_of}")
         if column.matches:
-            texts = values if is_text(kind) else values.cast(pa.string())
-            fits = pc.match_substring_regex(texts, f"^(?:{column.matches})$")
+            texts = values if is_text(values.type) else values.cast(pa.string())
+            fits = pc.match_substring_regex(texts, _whole(column.matches))
             note(pc.invert(fits), lambda v: f"{_shown(v)} does not match {column.matches}")
+
+    def _constants_of(self, name: str, column: Column) -> Constants:
+        def one(key: str, value: Any) -> pa.Scalar | None:
+            try:
+                return None if value is None else constant(value, column)
+            except ValueError as error:
+                raise self._misconfigured(f"{name}.{key}", str(error)) from None
+
+        try:
+            pc.match_substring_regex(pa.array([""]), _whole(column.matches))
+        except pa.ArrowInvalid as error:
+            raise self._misconfigured(f"{name}.matches", str(error)) from None
+        known = [one("one_of", value) for value in column.one_of]
+        return Constants(
+            default=one("default", column.default),
+            minimum=one("minimum", column.minimum),
+            maximum=one("maximum", column.maximum),
+            one_of=pa.array(known, arrow_type(column.type)) if known else None,
+        )
+
+    def _misconfigured(self, key: str, reason: str) -> UsageError:
+        key = f"columns.{key}"
+        return UsageError(
+            f"source {self.source.name}: `{key}`: {reason}",
+            cure="correct it, and add the source again",
+            key=key,
+        )
 
     def _bad(self, raw: Raw, why: dict[int, list[str]]) -> list[Bad]:
         return [
@@ -141,6 +183,10 @@ class Canonical:
             f"{self.source.name} deliver as before; then roadworthy data source resume "
             f"{self.source.name}"
         )
+
+
+def _whole(pattern: str) -> str:
+    return f"^(?:{pattern})$"
 
 
 def learned(batch: pa.RecordBatch) -> dict[str, Column]:

@@ -54,6 +54,21 @@ def convert(values: pa.Array, column: Column, nulls: Sequence[str]) -> tuple[pa.
     return _from_texts(texts, column, kind)
 
 
+def constant(value: str | float | bool, column: Column) -> pa.Scalar:
+    """A configured value in the column's type, decimals with a point. Raises ValueError.
+
+    >>> constant(0, Column(type="decimal(12,2)")), constant("2026-03-01", Column(type="date"))
+    (<pyarrow.Decimal128Scalar: Decimal('0.00')>, <pyarrow.Date32Scalar: datetime.date(2026, 3, 1)>)
+    """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    plain = Column(type=column.type, zone=column.zone)
+    found, bad = convert(pa.array([str(value)]), plain, ())
+    if bad[0]:
+        raise ValueError(f"{value!r} is no {column.type}")
+    return found[0]
+
+
 def is_text(kind: pa.DataType) -> bool:
     """Whether values of a type are texts."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 from roadworthy.core.dataset import Committed, Provenance
 from roadworthy.core.dataset_names import parse_commit
 from roadworthy.core.source import Delivery, Poll, Source, SourceState
+from roadworthy.core.words import counted
 from roadworthy.data.datasets import Datasets
 from roadworthy.data.ingestion.arriving import Arrived, Found, Reader, Visit, open_reader
 from roadworthy.data.ingestion.canonical import Canonical, learned
@@ -364,9 +365,8 @@ class Polling:
         rows = sum(lot.rows for lot in taken.spooled)
         bad = sum(lot.bad for lot in taken.spooled)
         aside = f", {bad} in quarantine" if bad else ""
-        count = len(taken.arrived)
-        word = "delivery" if count == 1 else "deliveries"
-        return f"{self._source.name}: {count} {word}, {rows} rows{aside}"
+        deliveries = counted(len(taken.arrived), "delivery", "deliveries")
+        return f"{self._source.name}: {deliveries}, {counted(rows, 'row')}{aside}"
 
     def _provenance(self, taken: Taken, found: Found) -> Provenance:
         names = [f"{one.identity} b3:{one.content[:12]}" for one in taken.arrived[:_MOST_NAMED]]

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from roadworthy.core.dataset import Committed, Provenance
 from roadworthy.core.dataset_names import parse_commit
 from roadworthy.core.source import Poll, Source
+from roadworthy.core.words import counted
 from roadworthy.data.changes import Append, Change, PutTable
 from roadworthy.data.datasets import Datasets
 from roadworthy.data.ingestion.canonical import Canonical
@@ -62,7 +63,7 @@ def release(
     if not passed:
         return done
     name = f"{parse_commit(source.dataset).dataset}@{source.quarantine}"
-    message = f"{source.name}: {passed} rows released from quarantine"
+    message = f"{source.name}: {counted(passed, 'row')} released from quarantine"
     author = f"source {source.name}"
     rest = [PutTable(ROWS, pa.Table.from_batches(remaining, QUARANTINE))]
     result = [done]

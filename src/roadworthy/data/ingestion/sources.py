@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import random
 import shutil
 import time
@@ -20,6 +21,7 @@ from roadworthy.core.source import Delivery, Poll, Source, SourceState, Status, 
 from roadworthy.core.values import Document
 from roadworthy.data.datasets import Datasets
 from roadworthy.data.ingestion.arriving import Reader, Visit, open_reader, with_secrets
+from roadworthy.data.ingestion.canonical import Canonical
 from roadworthy.data.ingestion.cleansing import Cleansing, Opening, nothing_runs_here
 from roadworthy.data.ingestion.placing import ROWS, set_aside
 from roadworthy.data.ingestion.polling import Polling
@@ -36,6 +38,7 @@ from roadworthy.errors import (
 from roadworthy.storage.locks import FileLock
 from roadworthy.storage.queries import sources as asked
 
+log = logging.getLogger(__name__)
 _ATTEMPTS = 8
 
 
@@ -76,7 +79,7 @@ class Sources:
         A changed source goes on where it was, also one that had stopped itself; with ``anew`` it
         takes everything again, in place of what is there. Raises UsageError, Conflict.
         """
-        check_source(source)
+        Canonical(check_source(source), source.columns)
         self._make_branches(source, author)
 
         def work(connection: Connection) -> Source:
@@ -283,6 +286,11 @@ class Sources:
             return ended("stopped", error)
         except RoadworthyError as error:
             return ended("failed", error)
+        except Exception as error:
+            log.exception("polling %s failed", name)
+            said = f"{type(error).__name__}: {error}"
+            cure = "this is a fault of Roadworthy's: report it, with what run/sources.log says"
+            return ended("failed", RoadworthyError(said, cure=cure))
 
     def _keep_failed(self, kept: asked.Kept, done: Poll) -> Poll:
         def work(connection: Connection) -> None:

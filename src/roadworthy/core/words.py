@@ -1,0 +1,12 @@
+"""Words of messages."""
+
+from __future__ import annotations
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A count with its noun.
+
+    >>> counted(1, "row"), counted(1204, "row"), counted(0, "delivery", "deliveries")
+    ('1 row', '1,204 rows', '0 deliveries')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
