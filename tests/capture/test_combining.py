@@ -212,6 +212,9 @@ scores = df["half"] + df["a"]
     assert entry["summary"] == "flow risk_then_price, captured from risk.py, price.py"
     ROWS.to_csv(tmp_path / "rows.csv", index=False)
     alone = [sys.executable, str(made.directory / "flow.py"), "rows.csv", "-o", "answers.csv"]
-    subprocess.run(alone, cwd=tmp_path, check=True, timeout=300, capture_output=True)
+    done = subprocess.run(
+        alone, cwd=tmp_path, check=True, timeout=300, capture_output=True, text=True
+    )
     answers = pd.read_csv(tmp_path / "answers.csv")["scores"]
+    assert "rejected by risk_then_price: risk: not a > 0 (line 4)" in done.stderr
     np.testing.assert_allclose(answers, np.array(BY_HAND) / 2 + ROWS["a"])

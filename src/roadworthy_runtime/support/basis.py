@@ -32,7 +32,9 @@ class MissingColumn(FlowError):
 
 
 class UnknownLevel(UserWarning):
-    """A text that creation never saw; it is treated as the frozen encoder treats it."""
+    """A text that creation never saw, treated as the frozen encoder treats it; and what a flow that
+    is asked by this one says of its rows.
+    """
 
 
 class Rejected(NamedTuple):

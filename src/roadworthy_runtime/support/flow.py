@@ -172,7 +172,7 @@ class Flow:
                 whole = take(whole, rows.reject(refused))
                 if hasattr(whole, "index") and hasattr(whole, "iloc"):
                     whole.index = range(len(whole))
-            with listening(_Unseen(rows, warned).hear), without_gradients():
+            with listening(_Listener(rows, warned).hear), without_gradients():
                 results = self._named(self._steps(whole, rows))
             values_of = {o.name: self._placed(o, results[o.name], rows) for o in self.outputs}
         except NothingLeft:
@@ -220,22 +220,19 @@ class Flow:
         return records
 
 
-class _Unseen:
-    """Hears of values inside the steps that creation did not know, each once a row."""
+class _Listener:
+    """Hears what the steps tell of rows, such as values that creation did not know; each once."""
 
     def __init__(self, rows: Rows, warned: list[Warned]) -> None:
         self._rows = rows
         self._warned = warned
 
-    def hear(self, count: int, places: Sequence[int], column: Any, values: Any) -> None:
-        """See ``unseen.tell``."""
+    def hear(self, count: int, messages: Mapping[int, str], column: Any) -> None:
+        """See ``unseen.say``."""
         known = {(warned.row, warned.message) for warned in self._warned}
         carried = self._rows.of_length(count)
-        for place in places:
+        for place, message in messages.items():
             row = carried[place] if carried is not None else None
-            value = values[int(place)]
-            plain = value.item() if hasattr(value, "item") else value
-            message = f"{plain!r} was not seen in creation"
             if (row, message) not in known:
                 known.add((row, message))
                 self._warned.append(Warned(row, str(column or "rows"), message))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .basis import PACKED, FlowError, length, numpy, take
-from .unseen import tell
+from .unseen import say
 
 Columns = Mapping[str, Any]
 
@@ -64,10 +64,16 @@ class Segment:
         return {column.label for column in self.flow.columns}
 
     def __call__(self, rows: Any) -> Any:
-        """The answers, one per row, null where a row is rejected; several outputs: a dict."""
+        """The answers, one per row, null where a row is rejected; several outputs: a dict.
+
+        Asked by another flow, why a row is rejected is among that flow's warnings.
+        """
         columns, n = self.flow._columns_of(rows)
         outcome = self.flow._run(columns, n)
         self._tell(outcome.warnings, n)
+        for item in outcome.rejected:
+            line = f" (line {item.line})" if item.line else ""
+            say(n, {item.row: f"rejected by {self.name}: {item.reason}{line}"}, self.name)
         index = getattr(rows, "index", None) if hasattr(rows, "iloc") else None
         found = {
             output.name: output.whole(*outcome.values[output.name], n, index)
@@ -100,9 +106,8 @@ class Segment:
 
     def _tell(self, warned: Sequence[Any], n: int) -> None:
         for item in warned:
-            if item.row is not None and " was not seen in creation" in item.message:
-                value = _Text(item.message.rpartition(" was not seen")[0])
-                tell(n, [item.row], f"{self.name}: {item.column}", {item.row: value})
+            if item.row is not None:
+                say(n, {item.row: item.message}, f"{self.name}: {item.column}")
 
     def __repr__(self) -> str:
         return f"<flow {self.name}: {len(self.signature['columns'])} columns in>"
@@ -112,13 +117,6 @@ class Segment:
 
     def __reduce__(self) -> Any:
         return type(self), (self.data,)
-
-
-class _Text(str):
-    """A text that is shown as it is, for it was quoted already."""
-
-    def __repr__(self) -> str:
-        return str(self)
 
 
 def handed(segment: Segment, answers: Mapping[str, Any], given: Any) -> dict[str, Any]:

@@ -1,21 +1,31 @@
-"""Where a flow's operations tell of values that creation did not know."""
+"""Where a flow's operations tell what is to be known of a row beside its answer."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Optional
 
-Listener = Callable[[int, Sequence[int], Any, Any], None]
+Listener = Callable[[int, Mapping[int, str], Any], None]
 _LISTENER: ContextVar[Optional[Listener]] = ContextVar("listener", default=None)
 
 
 def tell(count: int, places: Sequence[int], column: Any, values: Any) -> None:
     """Of ``count`` rows those at ``places`` hold values of this column that creation never saw."""
+    messages = {}
+    for place in places if _LISTENER.get() is not None else ():
+        value = values[int(place)]
+        plain = value.item() if hasattr(value, "item") else value
+        messages[int(place)] = f"{plain!r} was not seen in creation"
+    say(count, messages, column)
+
+
+def say(count: int, messages: Mapping[int, str], column: Any) -> None:
+    """Of ``count`` rows those at these places have something to be told of this column."""
     listener = _LISTENER.get()
-    if listener is not None:
-        listener(count, places, column, values)
+    if listener is not None and messages:
+        listener(count, messages, column)
 
 
 @contextlib.contextmanager
