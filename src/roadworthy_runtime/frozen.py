@@ -10,8 +10,11 @@ from __future__ import annotations
 import importlib
 from typing import Any, Callable, Dict, Optional, Sequence
 
+import numpy as np
 import pandas as pd
 
+_MANY = 1000
+_MARK = "uint8" if pd.__version__.startswith(("0.", "1.")) else "bool"
 _UNSEEN = "flow_support.unseen" if __name__ == "flow_frozen" else f"{__package__}.support.unseen"
 _tell: Callable[..., None] = importlib.import_module(_UNSEEN).tell
 
@@ -19,13 +22,21 @@ _tell: Callable[..., None] = importlib.import_module(_UNSEEN).tell
 def _places(values: Any, levels: Any, name: Any) -> Any:
     """The place of each value among the levels of creation; -1 for null and unseen values."""
     items = pd.Index(values)
-    found = pd.Index(levels).get_indexer(items)
+    found = _looked_up(items, pd.Index(levels))
     lost = found < 0
     if lost.any():
         unseen = lost & ~pd.isna(items)
         if unseen.any():
             _tell(len(items), unseen.nonzero()[0], name, items)
     return found
+
+
+def _looked_up(items: Any, known: Any) -> Any:
+    """``known.get_indexer(items)``, asked once for each value that there is."""
+    if len(items) < _MANY or isinstance(items, pd.MultiIndex) or known.hasnans:
+        return known.get_indexer(items)
+    codes, few = pd.factorize(items)
+    return np.append(known.get_indexer(few), -1)[codes]
 
 
 def categorical(
@@ -60,6 +71,9 @@ def get_dummies(
 
     An unseen level gives zeros in all of its columns. ``how``: the arguments of creation.
     """
+    if set(how) <= {"columns"} and set(levels).issubset(getattr(rows, "columns", ())):
+        made = _marked(rows, levels)
+        return made if list(names) == list(made.columns) else made[list(names)]
     typed = as_category(rows, levels)
     made = pd.get_dummies(typed, **how)
     if how.get("dummy_na"):
@@ -68,6 +82,19 @@ def get_dummies(
         )
     wanted = [name for name in names if name in made.columns]
     return made if wanted == list(made.columns) else made[wanted]
+
+
+def _marked(rows: Any, levels: Dict[Any, Sequence[Any]]) -> Any:
+    """``pd.get_dummies`` without other arguments than which columns, in one step for them all."""
+    names, marks = [], []
+    for column, known in levels.items():
+        found = _places(rows[column], known, column)
+        names += [f"{column}_{level}" for level in pd.Index(known)]
+        marks.append(found == np.arange(len(known))[:, None])
+    whole = np.vstack(marks).astype(_MARK, copy=False)
+    made = pd.DataFrame(whole.T, index=rows.index, columns=names, copy=False)
+    rest = rows[[name for name in rows.columns if name not in levels]]
+    return pd.concat([rest, made], axis=1)
 
 
 def _spare_unseen(made: Any, rows: Any, typed: Any, levels: Any, without: Any) -> None:
@@ -108,7 +135,7 @@ def by_group(rows: pd.DataFrame, keys: Sequence[Any], table: Any) -> Any:
 
 def _tell_groups(groups: Any, known: Any, title: str) -> Any:
     """The place of each row's group among those of creation, -1 where it is none of them."""
-    places = known.get_indexer(groups)
+    places = _looked_up(groups, known)
     lost = places < 0
     if lost.any():
         unseen = lost & ~_null(groups)

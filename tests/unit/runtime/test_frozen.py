@@ -1,0 +1,93 @@
+"""What applies once it is frozen gives what pandas gave, and tells of what was not there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+
+from roadworthy_runtime import frozen
+from roadworthy_runtime.support.unseen import listening
+
+COLUMNS: dict[str, list[Any]] = {
+    "text": ["b", "a", None, "c", "b"],
+    "whole": [3, 1, 2, 1, 3],
+    "float": [0.5, np.nan, 2.0, 0.5, 1e-7],
+    "bool": [True, False, True, True, False],
+    "day": list(pd.to_datetime(["2026-01-02", "2026-01-01", None, "2026-01-02", "2026-03-01"])),
+    "kind": list(pd.Categorical(["x", "y", "x", "y", "x"])),
+}
+
+
+def levels_of(rows: pd.DataFrame, names: list[Any]) -> dict[Any, list[Any]]:
+    """What creation had, sorted as pandas sorts."""
+    return {name: sorted(rows[name].dropna().unique()) for name in names}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+@pytest.mark.parametrize("many", [0, 1000])
+def test_dummies_are_those_of_pandas(monkeypatch: pytest.MonkeyPatch, name: str, many: int) -> None:
+    monkeypatch.setattr(frozen, "_MANY", many)
+    rows = pd.DataFrame({"first": range(5), name: COLUMNS[name], "last": 1.5}, index=list("vwxyz"))
+    expected = pd.get_dummies(rows, columns=[name])
+    found = frozen.get_dummies(
+        rows, levels_of(rows, [name]), list(expected.columns), columns=[name]
+    )
+    assert_frame_equal(found, expected)
+    for place in range(5):
+        alone = rows.iloc[[place]]
+        found = frozen.get_dummies(
+            alone, levels_of(rows, [name]), list(expected.columns), columns=[name]
+        )
+        assert_frame_equal(found, expected.iloc[[place]])
+
+
+def test_dummies_of_several_columns_keep_creations_order_and_tell_what_is_new() -> None:
+    rows = pd.DataFrame({"a": ["x", "y"], 0: [1, 2], "b": ["p", "q"]})
+    expected = pd.get_dummies(rows, columns=["b", "a"])
+    new = pd.DataFrame({"a": ["y", "z", None], 0: [3, 4, 5], "b": ["q", "p", "r"], "more": 1})
+    told: list[Any] = []
+    with listening(lambda count, messages, column: told.append((count, messages, column))):
+        found = frozen.get_dummies(
+            new, levels_of(rows, ["b", "a"]), list(expected.columns), columns=["b", "a"]
+        )
+    assert list(found.columns) == list(expected.columns)
+    assert found[0].tolist() == [3, 4, 5]
+    assert found[["b_p", "b_q"]].to_numpy().tolist() == [[0, 1], [1, 0], [0, 0]]
+    assert found[["a_x", "a_y"]].to_numpy().tolist() == [[0, 1], [0, 0], [0, 0]]
+    assert told == [
+        (3, {2: "'r' was not seen in creation"}, "b"),
+        (3, {1: "'z' was not seen in creation"}, "a"),
+    ]
+
+
+@pytest.mark.parametrize("how", [{"drop_first": True}, {"dummy_na": True}, {"prefix": "p"}])
+def test_dummies_in_other_manners_are_those_of_pandas_too(how: dict[str, Any]) -> None:
+    rows = pd.DataFrame({"a": ["x", "y", None, "x"], "n": range(4)})
+    expected = pd.get_dummies(rows, columns=["a"], **how)
+    names = list(expected.columns)
+    found = frozen.get_dummies(rows, levels_of(rows, ["a"]), names, columns=["a"], **how)
+    assert_frame_equal(found, expected)
+
+
+VALUES = st.one_of(
+    st.lists(st.sampled_from(["a", "b", "", "ä", None]), max_size=12),
+    st.lists(st.sampled_from([0, 1, -1, 2**60]), max_size=12),
+    st.lists(st.sampled_from([0.0, 1.5, float("nan")]), max_size=12),
+    st.lists(st.sampled_from([1, "1", 1.5, None]), max_size=12),
+)
+
+
+@given(VALUES, VALUES)
+def test_a_place_is_found_alike_in_few_and_in_many_rows(values: Any, levels: Any) -> None:
+    known = pd.Index(levels).unique()
+    items = pd.Index(values)
+    assert frozen._looked_up(items, known).tolist() == known.get_indexer(items).tolist()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(frozen, "_MANY", 0)
+        assert frozen._looked_up(items, known).tolist() == known.get_indexer(items).tolist()
