@@ -63,6 +63,16 @@ def is_data(value: Any, depth: int = 0) -> bool:
     return "plotting" not in type(value).__module__
 
 
+def rows_within(value: Any) -> Any:
+    """The rows of what ``sklearn.datasets`` loads, a table or array with its target; or the value.
+
+    It gives the same object each time that it is asked for them.
+    """
+    if root(value) == "sklearn" and type(value).__name__ == "Bunch":
+        return value.get("data", value)
+    return value
+
+
 def is_frame(value: Any) -> bool:
     """Whether a value is a pandas DataFrame."""
     pandas = sys.modules.get("pandas")

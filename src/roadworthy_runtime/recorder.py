@@ -545,6 +545,7 @@ class Recorder(RowLoops):
             wanted, line = self.wanted
             if name != wanted or self.sources or (line and self.sites[site].line != line):
                 return None
+            value = kinds.rows_within(value)
             if kinds.is_atom(value) or kinds.rows_of(value) is None:
                 return None
         return self._follow_source(site, name, value)

@@ -83,6 +83,16 @@ CASES = [
         new=lambda: load_diabetes(as_frame=True).data.iloc[5:9].mul(0.9).reset_index(drop=True),
     ),
     Case(
+        "bunch_named",
+        "",
+        by_hand_rows.bunch_named,
+        tuple(f"iris_{place}" for place in range(4)),
+        input="iris",
+        answered="train_test_split(range(150), random_state=0)[1]",
+        raw=lambda: load_iris().data,
+        new=lambda: load_iris().data[[3, 70, 71, 140]] * 1.1,
+    ),
+    Case(
         "unnamed_table",
         "",
         by_hand_rows.unnamed_table,

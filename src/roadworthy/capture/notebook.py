@@ -95,7 +95,8 @@ def _notebook(document: Any, path: Path) -> Notebook:
     notes: list[str] = []
     ordered = _in_order(stored, notes, bool(own))
     ignored: dict[str, list[str]] = {}
-    cells = []
+    cells: list[Cell] = []
+    places: list[int] = []
     for label, cell in ordered:
         raised = [o for o in cell.get("outputs") or () if o.get("output_type") == "error"]
         if raised and not own:
@@ -104,6 +105,9 @@ def _notebook(document: Any, path: Path) -> Notebook:
         source = as_python(_source(cell), label, ignored)
         tolerant = bool(own) and bool((cell.get("metadata") or {}).get("tolerant"))
         cells.append(Cell(label=label, source=source, printed=_printed(cell), tolerant=tolerant))
+        places.append(next(at for at, each in enumerate(stored) if each is cell))
+    if not own and places != sorted(places):
+        cells = _coherent(cells, places, notes)
     if not cells:
         raise UsageError(f"{path} has no cell with code", cure="name the notebook that was run")
     if ignored:
@@ -133,8 +137,6 @@ def _in_order(stored: list[Any], notes: list[str], own: bool) -> list[tuple[str,
     if left:
         notes.append(f"{left} cell{'s were' if left > 1 else ' was'} never run: left out")
     numbers = [number for number, _ in ran]
-    if numbers != sorted(numbers):
-        notes.append("cells were run in another order than they stand: run so again")
     twice = sorted({number for number in numbers if numbers.count(number) > 1})
     if twice:
         notes.append(f"several cells are In[{twice[0]}]: they did not run in one kernel")
@@ -152,6 +154,60 @@ def _in_order(stored: list[Any], notes: list[str], own: bool) -> list[tuple[str,
         labels[label] = labels.get(label, 0) + 1
         out.append((label if labels[label] == 1 else f"{label}.{labels[label]}", cell))
     return out
+
+
+def _coherent(cells: list[Cell], places: list[int], notes: list[str]) -> list[Cell]:
+    """The cells as they ran; as they stand, where only so each finds the names that it reads.
+
+    A cell that was run again, such as that of the imports, is known by its last run alone.
+    """
+    standing = [cell for _, cell in sorted(zip(places, cells, strict=True), key=lambda e: e[0])]
+    lacks = _lacking(cells)
+    if lacks is None or _lacking(standing) is not None:
+        notes.append("cells were run in another order than they stand: run so again")
+        return cells
+    label, name = lacks
+    notes.append(
+        f"{label} reads {name}, which cells bind that ran later: the cells are run as they stand"
+    )
+    return standing
+
+
+def _lacking(cells: list[Cell]) -> tuple[str, str] | None:
+    """The first cell that reads a name which only later cells bind, and the name."""
+    names = [_names(cell.source) for cell in cells]
+    later = [bound for _, bound in names]
+    known: set[str] = set()
+    for place, (cell, (read, bound)) in enumerate(zip(cells, names, strict=True)):
+        known |= bound
+        lost = (read - known) & set().union(*later[place + 1 :])
+        if lost:
+            return cell.label, min(lost)
+    return None
+
+
+def _names(source: str) -> tuple[set[str], set[str]]:
+    """The names that a cell's own statements read, outside functions, and those that it binds."""
+    try:
+        waiting: list[ast.AST] = [ast.parse(source)]
+    except SyntaxError:
+        return set(), set()
+    read: set[str] = set()
+    bound: set[str] = set()
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Name):
+            (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            bound |= {(each.asname or each.name).partition(".")[0] for each in node.names}
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            bound.add(node.name)
+            waiting += node.decorator_list
+            continue
+        elif isinstance(node, ast.Lambda):
+            continue
+        waiting += ast.iter_child_nodes(node)
+    return read, bound
 
 
 def _printed(cell: Any) -> str | None:

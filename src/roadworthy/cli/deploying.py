@@ -17,7 +17,7 @@ from roadworthy.cli.output import emit_json, say, steps
 from roadworthy.cli.reporting import print_explained, print_report, print_source, write_report
 from roadworthy.cli.session import running, settings_of
 from roadworthy.cli.shipping import Asked, Job, captured_by, ended_cleanly, ship, working_folder
-from roadworthy.core.names import check_model_name
+from roadworthy.core.names import check_model_name, model_name_from
 from roadworthy.errors import NotFound, RoadworthyError, UsageError
 from roadworthy.operations.asking import check_stage
 
@@ -82,7 +82,7 @@ def deploy(
     if watch and as_json:
         raise UsageError("--watch has no end that one document could tell", cure="leave out --json")
     place = check_stage(stage)
-    model = check_model_name(name or program.stem.replace("_", "-").lower())
+    model = _model(name, program)
     interpreter = interpreter_for(python)
     check_program(program)
     given = parameters_of(parameters or [])
@@ -103,6 +103,14 @@ def deploy(
         from roadworthy.cli.watching import watched
 
         watched(program, partial(ship, job))
+
+
+def _model(name: str, program: Path) -> str:
+    """The name that was given, or else the program's. Raises InvalidName, UsageError."""
+    found = name or model_name_from(program.stem)
+    if not found:
+        raise UsageError(f"{program.name} gives no name for a model", cure="name it: --name NAME")
+    return check_model_name(found)
 
 
 def capture(
@@ -126,7 +134,7 @@ def capture(
     dry_run: DryRun = False,
 ) -> None:
     """Show, or write out, what production needs of a program."""
-    model = check_model_name(name or program.stem.replace("_", "-").lower())
+    model = _model(name, program)
     interpreter = interpreter_for(python)
     check_program(program)
     given = parameters_of(parameters or [])

@@ -40,12 +40,21 @@ def check_model_name(name: str) -> str:
     """
     if _MODEL.fullmatch(name):
         return name
-    cured = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63].strip("-")
+    cured = model_name_from(name)
     raise InvalidName(
         f"{name!r} can't be the name of a model: lower-case letters, digits and hyphens only, "
         "63 at most, a letter or digit at both ends",
         cure=f"call it {cured!r}" if cured else "choose another name",
     )
+
+
+def model_name_from(text: str) -> str:
+    """The name of a model nearest to a text, such as a file's name; empty where there is none.
+
+    >>> model_name_from("Flight delay_2"), model_name_from("!")
+    ('flight-delay-2', '')
+    """
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-")
 
 
 def parse_release(text: str) -> ReleaseName:

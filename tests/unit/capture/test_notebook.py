@@ -46,6 +46,23 @@ def test_cells_come_in_the_order_in_which_they_ran(tmp_path: Path) -> None:
     assert "In[1]" in notes  # executions that the file no longer has
 
 
+def test_cells_stand_as_they_are_where_their_last_runs_can_not_be_repeated(tmp_path: Path) -> None:
+    """The imports were run again after all: only their last run is known."""
+    imports = cell("import numpy as np\ndef two(): return later", 12)
+    path = written(tmp_path, imports, cell("a = np.ones(2)", 2), cell("later = a", 3))
+    notebook = read_notebook(path)
+    assert [each.label for each in notebook.cells] == ["In[12]", "In[2]", "In[3]"]
+    assert (
+        "In[2] reads np, which cells bind that ran later: the cells are run as they stand"
+        in notebook.notes
+    )
+
+
+def test_cells_that_lack_a_name_in_either_order_are_run_as_they_ran(tmp_path: Path) -> None:
+    path = written(tmp_path, cell("b = a", 3), cell("a = c", 1), cell("c = 1", 2))
+    assert [each.label for each in read_notebook(path).cells] == ["In[1]", "In[2]", "In[3]"]
+
+
 def test_a_notebook_that_never_ran_is_taken_as_it_stands(tmp_path: Path) -> None:
     notebook = read_notebook(written(tmp_path, cell("a = 1", None), cell("b = a", None)))
     assert [each.label for each in notebook.cells] == ["cell 1", "cell 2"]

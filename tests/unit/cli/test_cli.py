@@ -120,6 +120,19 @@ def test_rows_of_any_form_become_records() -> None:
     assert to_records("text") == ["text"]
 
 
+def test_a_model_is_called_as_its_program_is(tmp_path: Path) -> None:
+    def said(*command: str) -> str:
+        words = [sys.executable, "-m", "roadworthy", *command, "--dry-run"]
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return done.stdout + done.stderr
+
+    for name in ("Day 11_K-NN.v2.py", "предсказание.py"):
+        (tmp_path / name).write_text("x = 1\n")
+    assert "deploy it as day-11-k-nn-v2" in said("deploy", "Day 11_K-NN.v2.py")
+    assert "name it: --name NAME" in said("capture", "предсказание.py")
+    assert "deploy it as mine" in said("deploy", "предсказание.py", "--name", "mine")
+
+
 def test_an_interpreter_that_does_not_exist_is_named() -> None:
     assert interpreter_for(Path(sys.executable)) == Path(sys.executable)
     with pytest.raises(NotFound, match="no-such-python"):
