@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Optional
 from roadworthy_runtime import combining, foreign, support
 from roadworthy_runtime.compare import ADDRESSES, difference, short
 from roadworthy_runtime.plain import NotPlain, encode, in_order
+from roadworthy_runtime.snapshot import OWN
 from roadworthy_runtime.support.segment import Segment
 from roadworthy_runtime.support.state import foreign_types, read_value, skops_io
 
@@ -52,7 +53,8 @@ def save(
     The entry has name, file, format (json, npy, parquet, skops, pickle or a library's own:
     safetensors, xgboost, lightgbm, keras), digest (SHA-256), bytes,
     ``summary`` for people, ``requires`` (distributions that reading it needs besides those that
-    the value is of) and, for pickles, ``globals`` (``module:name`` of what it refers to).
+    the value is of) and, for pickles, ``globals`` (``module:name`` of what it refers to) and
+    ``local`` (those of its modules that lie beside the program).
     ``names`` are the program's globals, in which classes of ``__main__`` are found. Each format is
     read back and compared; equal values give equal bytes, whatever the process.
 
@@ -80,6 +82,9 @@ def save(
             "summary": summary(value),
             **details,
         }
+        local = _local(details.get("globals", ()))
+        if local:
+            entry["local"] = local
         reason = _comes_back(data, entry, value, names)
         if not reason:
             directory.mkdir(parents=True, exist_ok=True)
@@ -332,6 +337,11 @@ def _globals(data: bytes, names: Mapping[str, Any]) -> list[str]:
     except Exception as problem:
         raise _Unsuited(f"pickle does not bring it back: {problem}") from problem
     return sorted(found)
+
+
+def _local(found: Sequence[str]) -> list[str]:
+    modules = {each.partition(":")[0] for each in found} - {"__main__"}
+    return sorted(m for m in modules if id(getattr(sys.modules.get(m), "__dict__", None)) in OWN)
 
 
 _FORMATS: dict[str, Callable[[Any, Mapping[str, Any]], _Written]] = {

@@ -64,7 +64,7 @@ def read_value(data: bytes, entry: Mapping[str, Any], names: Mapping[str, Any]) 
     """The value that these bytes hold, in the format that its entry says."""
     form = entry["format"]
     if form in FOREIGN:
-        return FOREIGN[form](data, entry, lambda module, name: _own(module, name, names))
+        return FOREIGN[form](data, entry, lambda module, name: _own(module, name, names, entry))
     return _READERS[form](data, entry, names)
 
 
@@ -126,19 +126,23 @@ def skops_io() -> Any:
 def _read_pickle(data: bytes, entry: Mapping[str, Any], names: Mapping[str, Any]) -> Any:
     class Unpickler(pickle.Unpickler):
         def find_class(self, module: str, name: str) -> Any:
-            own = _own(module, name, names)
+            own = _own(module, name, names, entry)
             return super().find_class(module, name) if own is None else own
 
     return Unpickler(io.BytesIO(data)).load()
 
 
-def _own(module: str, name: str, names: Mapping[str, Any]) -> Any:
-    """A class of the creation program, which is one of the flow now; None for any other."""
-    if module != "__main__":
+def _own(module: str, name: str, names: Mapping[str, Any], entry: Mapping[str, Any]) -> Any:
+    """A class of the creation program, which is one of the flow now; None for any other.
+
+    The entry's ``local`` are the modules that lay beside the program.
+    """
+    first, *others = name.split(".")
+    if module != "__main__" and not (module in entry.get("local", ()) and first in names):
         return None
-    found: Any = names
-    for part in name.split("."):
-        found = found[part] if found is names else getattr(found, part)
+    found: Any = names[first]
+    for part in others:
+        found = getattr(found, part)
     return found
 
 
