@@ -107,7 +107,8 @@ class DatasetMachine(RuleBasedStateMachine):
         if not isinstance(before, list):
             return
         numbers = [*range(seed, len(before), step), *range(len(before), len(before) + seed)]
-        rows = pa.table({"n": pa.array(numbers, pa.int64()), "v": pa.array([-seed] * len(numbers))})
+        fresh = pa.array([-seed] * len(numbers), pa.int64())
+        rows = pa.table({"n": pa.array(numbers, pa.int64()), "v": fresh})
         own = self.writers[writer]
         change = Upsert(rows, ["n"]).change(own.read("d"), path)
         after = [*before, *[0] * seed]

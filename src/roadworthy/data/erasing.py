@@ -16,13 +16,13 @@ from roadworthy.data import paged
 from roadworthy.data.collecting import bury, move_pieces, register_moved
 from roadworthy.data.columns import store_column
 from roadworthy.data.documents import put_document
-from roadworthy.data.packs import make_pack
+from roadworthy.data.packs import make_pack, read_footer
 from roadworthy.data.patches import load_array
 from roadworthy.data.pieces import PieceStore
 from roadworthy.data.reachable import entry_pieces
 from roadworthy.data.snapshot import Snapshot
 from roadworthy.data.tables import load_manifest
-from roadworthy.errors import Conflict, Erased, NotFound, UsageError
+from roadworthy.errors import Conflict, Erased, NotFound, StorageError, UsageError
 from roadworthy.storage.queries import datasets as asked
 from roadworthy.storage.queries import erasures, packs
 from roadworthy.storage.queries.pieces import register_pack
@@ -185,23 +185,43 @@ class Eraser:
         dooms their pack.
         """
 
-        def note(connection: Connection) -> dict[int, list[bytes]]:
+        def note(connection: Connection) -> None:
             for document in documents:
                 register_pack(connection, document, 0, [], self._now)
             for record in records:
                 erasures.save_erasure(connection, record, own[record.content] & gone)
-            return packs.packs_of(connection, gone)
 
         notes = [erasure_note(each, own[each.content] & gone) for each in records]
         documents = [put_document(self._store.blobs, each) for each in notes]
-        affected = self._database.write(note)
+        self._database.write(note)
         with self._database.reading() as connection:
-            known = {each.id: each for each in packs.all_packs(connection)}
-            inside = {number: packs.pieces_in(connection, number) for number in affected}
-        for number, pieces in inside.items():
-            rest = [each for each in pieces if each not in gone]
-            move_pieces(self._store, rest, known[number], self._now)
-            self._delete(known[number])
+            indexed = packs.packs_of(connection, gone)
+            known = [each for each in packs.all_packs(connection) if each.size]
+        for pack in known:
+            if pack.id in indexed or self._holds(pack, gone):
+                with self._database.reading() as connection:
+                    inside = packs.pieces_in(connection, pack.id)
+                rest = [each for each in inside if each not in gone]
+                move_pieces(self._store, rest, pack, self._now)
+                self._delete(pack)
+
+    def _holds(self, pack: packs.Pack, gone: set[bytes]) -> bool:
+        """Whether a pack says itself that it holds any of some pieces.
+
+        The index may name another for them, or none: gc moved them and the pack waits to be
+        removed, two writers stored the same, or a writer died before its pieces were known.
+        """
+        if pack.state == "deleted":
+            return False
+        try:
+            listed = read_footer(
+                lambda start, length: self._store.blobs.read(pack.digest, start, length),
+                pack.size,
+                pack.digest,
+            )
+        except StorageError:  # fsck tells of it
+            return False
+        return any(each.digest in gone for each in listed)
 
     def _delete(self, pack: packs.Pack) -> None:
         """Deletes a condemned pack at once: what is erased must not wait out a grace period."""

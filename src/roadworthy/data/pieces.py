@@ -31,6 +31,7 @@ from roadworthy.storage.queries.pieces import (
     live_packs_of,
     places_of,
     register_pack,
+    register_packs,
 )
 
 PACK_BYTES = 32 << 20
@@ -38,6 +39,7 @@ _GAP = 64 << 10
 _SPAN = 16 << 20
 _BATCH = 512
 _CACHED = 4 << 20
+_PACKS_TOGETHER, _PIECES_TOGETHER = 8, 100_000
 _READERS = max(2, os.cpu_count() or 1)
 
 
@@ -175,8 +177,9 @@ def _stretches(places: dict[bytes, Place]) -> Iterator[list[tuple[bytes, Place]]
 class PieceWriter:
     """Takes pieces for one commit, keeps those that are new in packs.
 
-    A pack that is full is stored beside the work, then registered; what is left at the end is
-    registered by the transaction that makes the commit (``unregistered``). ``relied`` are the
+    A pack that is full is stored beside the work, then registered: at once as one that is being
+    made use of, and its pieces with those of others. What is left at the end is registered by
+    the transaction that makes the commit (``unregistered``). ``relied`` are the
     pieces that were there already, ``packs`` the packs that were made: what the commit must hold
     on to.
     """
@@ -195,6 +198,7 @@ class PieceWriter:
         self._body_bytes = 0
         self._stored: Future[str] | None = None
         self._pack: tuple[bytes, list[Packed]] = b"", []
+        self._known: list[tuple[str, int, list[Packed]]] = []
         self._storing: set[bytes] = set()
         self._pool: ThreadPoolExecutor | None = None
         self._finished: dict[bytes, bytes] = {}
@@ -316,40 +320,49 @@ class PieceWriter:
         The thread only hashes and writes, which leaves the interpreter to the work beside it:
         two threads that call for each of many pieces would mostly wait for each other.
         """
-        self._await()
+        self._store()
+        if len(self._known) >= _PACKS_TOGETHER or len(self._storing) >= _PIECES_TOGETHER:
+            self._await()
         pieces, self._body, self._body_bytes = self._body, {}, 0
-        self._storing = set(pieces)
+        self._storing.update(pieces)
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="packs")
         self._pack = make_pack(list(pieces.items()))
         self._stored = self._pool.submit(self.store.blobs.put, self._pack[0])
 
-    def _registered(self, digest: str) -> set[bytes]:
-        """Makes the pack that was stored known; which of its pieces were known meanwhile."""
-        data, packed = self._pack
+    def _store(self) -> None:
+        """Waits for the pack that is being stored, and makes it known, yet without its pieces.
+
+        What gc removed of it meanwhile can still be stored again, for it is at hand.
+        """
+        if self._stored is None:
+            return
+        future, self._stored = self._stored, None
+        digest = future.result()
+        (data, packed), self._pack = self._pack, (b"", [])
         try:
-            elsewhere = self._register(digest, len(data), packed, rewritten=False)
+            self._register(digest, len(data), rewritten=False)
         except PackGone as error:
             if error.details.get("state") != "deleted":
                 raise
             self.store.blobs.put(data)
-            elsewhere = self._register(digest, len(data), packed, rewritten=True)
-        self._pack = b"", []
+            self._register(digest, len(data), rewritten=True)
         self.added += len(data)
         self.packs.append(digest)
-        return set(elsewhere)
+        self._known.append((digest, len(data), packed))
 
-    def _register(
-        self, digest: str, size: int, packed: list[Packed], rewritten: bool
-    ) -> list[bytes]:
-        return self.store.database.write(
-            lambda connection: register_pack(
-                connection, digest, size, packed, self._now(), rewritten=rewritten
-            )
+    def _register(self, digest: str, size: int, rewritten: bool) -> None:
+        at = self._now()
+        self.store.database.write(
+            lambda c: register_pack(c, digest, size, [], at, rewritten=rewritten)
         )
 
     def _await(self) -> None:
-        if self._stored is not None:
-            future, self._stored = self._stored, None
-            self.relied |= self._registered(future.result())
-            self._storing = set()
+        """Makes everything that was sent to be stored known and readable."""
+        self._store()
+        known, self._known = self._known, []
+        if known:
+            at = self._now()
+            write = self.store.database.write
+            self.relied.update(write(lambda c: register_packs(c, known, at)))
+        self._storing = set()

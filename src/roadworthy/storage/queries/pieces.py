@@ -99,9 +99,28 @@ def register_pack(
     Raises PackGone where gc is removing this very pack, or did: it must be put again, and then
     registered as ``rewritten``.
     """
-    identity = _own_pack(connection, digest, size, at, rewritten)
-    rows: list[tuple[Any, ...]] = [(digest, identity, *where) for digest, *where in pieces]
-    rows.sort()  # as the table is
+    return register_packs(connection, [(digest, size, pieces)], at, rewritten=rewritten)
+
+
+def register_packs(
+    connection: Connection,
+    packs: Iterable[tuple[str, int, Sequence[tuple[bytes, int, int, bytes, bytes]]]],
+    at: str,
+    *,
+    rewritten: bool = False,
+) -> list[bytes]:
+    """The same for several packs (digest, size, pieces), of which no two hold the same piece.
+
+    The pieces of all of them are put in together, in the order of the table: each of its pages
+    is then written once, and not once for each pack.
+    """
+    rows: list[tuple[Any, ...]] = []
+    own: set[int] = set()
+    for name, size, pieces in packs:
+        identity = _own_pack(connection, name, size, at, rewritten)
+        own.add(identity)
+        rows += [(digest, identity, *where) for digest, *where in pieces]
+    rows.sort()
     if not rows or insert_plain_rows(connection, data_pieces, rows) == len(rows):
         return []
     elsewhere: list[bytes] = []
@@ -112,7 +131,7 @@ def register_pack(
         found = connection.execute(
             sa.select(data_pieces.c.digest, data_packs.c.id, data_packs.c.state)
             .join(data_packs, data_packs.c.id == data_pieces.c.pack)
-            .where(data_pieces.c.digest.in_(some), data_pieces.c.pack != identity)
+            .where(data_pieces.c.digest.in_(some), data_pieces.c.pack.not_in(own))
         ).all()
         elsewhere += [row.digest for row in found if row.state == "live"]
         for row in found:
