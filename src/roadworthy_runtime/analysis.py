@@ -12,14 +12,13 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Se
 
 import numpy as np
 
-from . import beside, forms, halves, kinds, overrides
+from . import beside, byheart, forms, halves, kinds, overrides
 from .judging import InLane, judge
 from .lanes import Lane, choose_rows, duplicate, execute, fresh, inplace_rows, selections
-from .narrowing import is_snippet
 from .refusal import Refusal
 from .rows import candidates, columns_of, is_opaque, same, take
 from .snapshot import snapshot
-from .trace import ONLY, Const, Op, Recording, Ref, Source, fill, first_node, shows
+from .trace import ONLY, Const, Op, Recording, Ref, Source, fill, first_node, looked_at, shows
 
 ROW, STATE = "row", "state"
 _FEW = 12
@@ -61,12 +60,18 @@ class Analysis:
         self.count = kinds.rows_of(source.value) or 0
         self._answered = np.arange(self.count) if answered is None else answered
         """Rows that selections are made of for the most part: no condition rejects them."""
+        self.side: Any = None
+        """Rows that selections are made of only: those of one part of a stack; None: any."""
+        self.stacked: List[Any] = []
+        """The rows of each part, for stacks of several parts of the input's rows."""
         self.certain = False
         """Whether these are the rows that the program answered; else it is not known yet."""
         self.rules: List[Rule] = []
         self.roles: Dict[int, str] = {}
         self.derived: Set[int] = set()
         self.memorised: Dict[int, Op] = {}
+        self.origins: Dict[int, Op] = {}
+        """For parts of such values, too: where the rows were lost."""
         self.beside: Dict[int, Op] = {}
         """Assignments of columns that no request has: the operation that can't be frozen."""
         self.failed: Set[int] = set()
@@ -176,7 +181,8 @@ class Analysis:
         owner = first_node(op)
         changed = self.writes(op)
         if changed is not None and self.roles.get(changed) == STATE:
-            return self._state_only(op)
+            self._state_only(op)
+            return byheart.put_into(self, op, changed)
         culprit = self._learned_by_heart(op, followed, owner)
         if culprit is not None and op.result is not None and halves.by_others(self, op):
             self.full.values[op.result] = self.evaluate(op, self.full)
@@ -210,6 +216,8 @@ class Analysis:
             return
         value = self.source.value
         picked = choose_rows(value, self._answered)
+        if self.side is not None:
+            picked = self.side[np.isin(self.side, picked)]
         self.full.values[node] = duplicate(value)
         self.full.ids[node] = self.full.rows
         self.lanes = [Lane(rows) for rows in selections(picked)]
@@ -267,10 +275,10 @@ class Analysis:
         """The table that an accessor or group object looks at; any other value itself."""
         node = self.counted.get(node, node)
         while node in lane.values and is_opaque(lane.values[node]):
-            op = self.producer.get(node)
-            if op is None or not op.args or not isinstance(op.args[0], Ref):
+            shown = looked_at(self.producer.get(node))
+            if shown is None:
                 break
-            node = op.args[0].node
+            node = shown
         return node
 
     def touch_version(self, node: int) -> None:
@@ -328,6 +336,10 @@ class Analysis:
                 self.memorised[node] = next(
                     (self.memorised[ref] for ref in op.refs() if ref in self.memorised), op
                 )
+            made = (self.memorised.get(ref, self.origins.get(ref)) for ref in (node, *op.refs()))
+            origin = next((found for found in made if found is not None), None)
+            if origin is not None and not kinds.is_atom(result):
+                self.origins[node] = origin
 
     def _row_sized(self, value: Any) -> bool:
         """Whether a frozen value holds something for nearly each row of creation."""
@@ -392,14 +404,20 @@ class Analysis:
         """What only creation's rows have goes on as state, until an answer would need it."""
         if beside.settle_assigned(self, op, culprit):
             return
+        if op.kind == "inplace" and changed == op.result and changed is not None:
+            if kinds.is_series(self.full.values.get(changed)):  # no view of anything else
+                self.evaluate(op, self.full)
+                self.touch_version(changed)
+                self.roles[changed], self.memorised[changed] = STATE, culprit
+                return
         if changed is not None or op.result is None or inplace_rows(op):
             if changed is None or not beside.settle_by_heart(self, op, changed, culprit):
-                raise self.memorised_refusal(culprit)
+                raise byheart.refusal(self, culprit)
             return
         try:
             result = self.evaluate(op, self.full)
         except Exception:
-            raise self.memorised_refusal(culprit) from None
+            raise byheart.refusal(self, culprit) from None
         self._freeze(op, result, True)
         if not kinds.is_atom(result):
             self.memorised[op.result] = culprit
@@ -411,6 +429,8 @@ class Analysis:
             return
         there = np.zeros(self.count, dtype=bool)
         there[ids[ids >= 0]] = True
+        if self.side is not None:
+            there &= np.isin(np.arange(self.count), self.side)
         left = np.flatnonzero(there)
         if len(left) < len(self._answered) and np.isin(tried, left).sum() < min(_FEW, len(left)):
             raise FewRows(left)
@@ -533,18 +553,10 @@ class Analysis:
                 "this line changes which rows a table has",
                 "make a new table instead of changing this one", self.line(op), "law-broken",
             )  # fmt: skip
-        outcome: Dict[int, Any] = {}
-        for lane in self.alive():
-            try:
-                outcome[id(lane)] = self.evaluate(op, lane)
-            except Exception as error:
-                if len(lane.ids[changed]) == 0:
-                    lane.dead = True
-                    continue
-                raise self._law(op, error) from None
-        for lane in self.alive():
-            if not self._agrees(op, changed, lane):
-                raise self._law(op, None)
+        outcome = self._changed_in_lanes(op, changed)
+        if outcome is None:
+            self.roles[changed], self.memorised[changed] = STATE, op
+            return
         if op.result is not None and op.result != changed:
             self.full.values[op.result] = result
             if op.result not in self.roles:
@@ -554,6 +566,29 @@ class Analysis:
                 lane.values[op.result] = outcome[id(lane)]
                 lane.ids[op.result] = lane.ids[changed]
         self.rules.append(Rule(op, "apply", frozen=frozen))
+
+    def _changed_in_lanes(self, op: Op, changed: int) -> Optional[Dict[int, Any]]:
+        """What an assignment gives in each lane, which agrees with the full one. Raises Refusal.
+
+        None for ``oof[held] = …``: what is put together fold by fold is of creation's rows only.
+        """
+        outcome: Dict[int, Any] = {}
+        by_fold = halves.positions_of_fold(op) is not None
+        for lane in self.alive():
+            try:
+                outcome[id(lane)] = self.evaluate(op, lane)
+            except Exception as error:
+                if len(lane.ids[changed]) == 0:
+                    lane.dead = True
+                elif by_fold:
+                    return None
+                else:
+                    raise self._law(op, error) from None
+        if all(self._agrees(op, changed, lane) for lane in self.alive()):
+            return outcome
+        if by_fold:
+            return None
+        raise self._law(op, None)
 
     def _agrees(self, op: Op, changed: int, lane: Lane) -> bool:
         whole, part = self.full.values[changed], lane.values[changed]
@@ -570,9 +605,13 @@ class Analysis:
         return same(take(whole, theirs), take(part, mine))
 
     def _law(self, op: Op, error: Optional[Exception]) -> Refusal:
+        counts = {len(ids) for _, _, ids in self.row_operands(op, self.full)}
         for node in op.refs():
-            if node in self.memorised:
-                return self.memorised_refusal(self.memorised[node])
+            origin = self.memorised.get(node)
+            if origin is None and kinds.rows_of(self.full.values.get(node)) in counts:
+                origin = self.origins.get(node)
+            if origin is not None:
+                return byheart.refusal(self, origin)
         where = self.line(op)
         return Refusal(
             "this line gives a row another value when the row comes alone"
@@ -582,34 +621,6 @@ class Analysis:
             "instead of where they stand; or leave the line to creation: " + overrides.BLOCK,
             where, "law-broken",
         )  # fmt: skip
-
-    def memorised_refusal(self, op: Op) -> Refusal:
-        name = "this loop" if is_snippet(op) else op.name or "this " + op.kind
-        if self._out_of_fold(op):
-            return Refusal(
-                "these answers are out of fold: each row's comes from a model that did not learn "
-                "from it, and a request's rows are in no fold",
-                "name what answers new rows: fit once more on all rows and name "
-                '--output "model.predict(X)", or keep the folds\' models in a list and name the '
-                "mean of what they answer; these answers are good for measuring",
-                self.line(op), "law-broken",
-            )  # fmt: skip
-        return Refusal(
-            "%s gives each row a value that depends on the other rows, and can't be frozen" % name,
-            "compute from each row alone, or learn a table by group or key and look it up; or, if "
-            "it is meant to stay as it was in creation: " + overrides.freezing(self, op),
-            self.line(op), "law-broken",
-        )  # fmt: skip
-
-    def _out_of_fold(self, op: Op) -> bool:
-        """Whether a value with an entry per row is put together of what models of folds predict."""
-        if op.name.endswith("cross_val_predict"):
-            return True
-        site = self.recording.sites[op.site]
-        lines = self.recording.files.get(site.file, "").split("\n")
-        text = "\n".join(lines[site.statement - 1 : max(site.end_line, site.statement)])
-        looped = is_snippet(op) or any(step[0] == "loop" for step in op.context)
-        return looped and ".predict" in text
 
     # ---- selections that requests do not need
 
@@ -647,9 +658,9 @@ class Analysis:
             if self.roles.get(node) == ROW and isinstance(self.full.ids.get(node), np.ndarray):
                 self._enough(node)
                 continue
-            op = self.memorised.get(node)
+            op = self.memorised.get(node, self.origins.get(node))
             if op is not None:
-                raise self.memorised_refusal(op)
+                raise byheart.refusal(self, op)
             producer = self.producer.get(node)
             line = self.line(producer) if producer is not None else 0
             value = self.full.values.get(node)

@@ -243,13 +243,46 @@ def analysed(
 def _analysed(
     make: Any, recording: Any, source: Any, outputs: Any, towards: List[int], fitted: Any
 ) -> Any:
-    """The analysis with this input, on selections of rows that the program's conditions keep."""
+    """The analysis with this input; where it fails, with one part of rows put together again.
+
+    A row of a request goes the way of one part: of the first, or else of one that is answered.
+    """
+    made: List[Any] = []
+
+    def remembered(*given: Any) -> Any:
+        made.append(make(*given))
+        return made[-1]
+
+    try:
+        return _on_some_rows(remembered, recording, source, outputs, towards, fitted, None)
+    except Refusal as refusal:
+        for part in _later_parts(made[-1]):
+            try:
+                return _on_some_rows(make, recording, source, outputs, towards, fitted, part)
+            except Refusal:
+                continue
+        raise refusal
+
+
+def _later_parts(analysis: Any) -> List[Any]:
+    """The rows of each part but the first of the rows that were put together, once each."""
+    found: Dict[bytes, Any] = {}
+    for parts in analysis.stacked:
+        for part in parts[1:]:
+            found.setdefault(part.tobytes(), part)
+    return list(found.values())
+
+
+def _on_some_rows(
+    make: Any, recording: Any, source: Any, outputs: Any, towards: List[int], fitted: Any, side: Any
+) -> Any:
+    """The analysis on selections of rows that the program's conditions keep; ``side``: of only."""
     from .analysis import FewRows
 
-    rows, certain = None, False
+    rows, certain = side, False
     while True:
         analysis = make(recording, source, outputs, rows)
-        analysis.certain = certain
+        analysis.certain, analysis.side = certain, side
         try:
             analysis.run([*towards, *fitted(analysis)])
         except FewRows as few:

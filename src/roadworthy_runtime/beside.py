@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Sequence
 
 import numpy as np
 
-from . import kinds
+from . import byheart, kinds
 from .refusal import Refusal
 from .trace import Const, Op, Ref
 
@@ -59,7 +59,7 @@ def settle_assigned(analysis: Analysis, op: Op, culprit: Op) -> bool:
         operands = (Ref(op.result), Const(name), value)
         put = Op(index, "setitem", op.site, op.context, "", operands, {}, None)
         if not settle_by_heart(analysis, put, op.result, culprit):
-            raise analysis.memorised_refusal(culprit)
+            raise byheart.refusal(analysis, culprit)
     return True
 
 
@@ -122,7 +122,7 @@ def check(analysis: Analysis, steps: Sequence[Step], equal: bool) -> None:
         return
     for step in found:
         if step.op.index in analysis.beside:
-            raise analysis.memorised_refusal(analysis.beside[step.op.index])
+            raise byheart.refusal(analysis, analysis.beside[step.op.index])
     names = ", ".join(str(step.op.args[1].value) for step in found)
     raise Refusal(
         "the answers need column %s, whose values do not come from the input's rows" % names,

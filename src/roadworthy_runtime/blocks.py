@@ -145,16 +145,16 @@ def block_of_body(
 
 def _copies(line: str) -> bool:
     name, _, value = line.partition(" = ")
-    return value in ("%s.copy()" % name, "list(%s)" % name)
+    return value in ("%s.copy()" % name, "list(%s)" % name, "deepcopy(%s)" % name)
 
 
 def copying(name: str, value: Any) -> str:
     """The statement that copies a value before it is changed."""
-    return (
-        "%s = list(%s)" % (name, name)
-        if isinstance(value, tuple)
-        else ("%s = %s.copy()" % (name, name))
-    )
+    if isinstance(value, tuple):
+        return "%s = list(%s)" % (name, name)
+    if hasattr(value, "copy"):
+        return "%s = %s.copy()" % (name, name)
+    return "%s = deepcopy(%s)" % (name, name)
 
 
 def _sets(node: ast.AST) -> Tuple[str, ...]:

@@ -55,17 +55,20 @@ def required_columns(
         everyone = _Trial(analysis, runner, take(value, lane))
         beside.check(analysis, runner.steps, kept.equal(set()))
         towards = _influences(analysis, targets, take(value, survivors), runner.steps)
-        forced = _formula_targets(runner.steps) & set(names)
+        forced = _formula_targets(kept, names)
         return _tried(names, kept, everyone, towards, forced | ({wanted} if wanted else set()))
 
 
-def _formula_targets(steps: Sequence[Step]) -> Set[Any]:
-    """What the left sides of the formulas speak of that answers come from."""
+def _formula_targets(kept: _Trial, names: List[Any]) -> Set[Any]:
+    """The columns that the left sides of formulas speak of, by the names that the input has."""
     found: Set[Any] = set()
-    for step in steps:
+    for step in kept.runner.steps:
         owner = step.op.args[0] if step.op.args else None
-        if isinstance(owner, Const):
-            found |= formula_target(owner.value)
+        spoken = formula_target(owner.value) if isinstance(owner, Const) else set()
+        found |= spoken & set(names)
+        for name in names if spoken - found else []:
+            lost = kept.runner.lost(step, kept.trace_without({name}), kept.base)
+            found |= {name} if lost & spoken else set()
     return found
 
 

@@ -16,6 +16,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 from . import kinds
 from .analysis import Analysis
 from .blocks import Snippet
+from .functions import function_node
 from .liveness import FlowStep
 from .overrides import said
 from .refusal import Refusal
@@ -332,7 +333,7 @@ class Describer:
         if op.kind == "comprehension" and getattr(first, "value", None) is function:
             node = _node_at(tree, self.sites[op.site])
         else:
-            node = _function_node(tree, code)
+            node = function_node(tree, code)
         if node is None:
             raise Refusal(
                 "the source of function %s can't be found" % function.__name__,
@@ -586,21 +587,6 @@ def _public(module: str, name: str, value: Any) -> Optional[Tuple[str, str]]:
     return None
 
 
-def _function_node(tree: ast.AST, code: types.CodeType) -> Any:
-    """The syntax tree of a function, found by where its code begins."""
-    wanted = code.co_name
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == wanted:
-            first = min([node.lineno] + [d.lineno for d in node.decorator_list])
-            if code.co_firstlineno in (node.lineno, first):
-                return node
-        if wanted == "<lambda>" and node_line(node) == code.co_firstlineno:
-            if isinstance(node, ast.Lambda) and _arguments(node) == _code_arguments(code):
-                found.append(node)
-    return found[0] if len(found) == 1 else _by_names(found, code)
-
-
 def _node_at(tree: ast.AST, site: Site) -> Any:
     """The comprehension at a site."""
     wanted = (site.line, site.column, site.end_line, site.end_column)
@@ -609,30 +595,6 @@ def _node_at(tree: ast.AST, site: Site) -> Any:
             if (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset) == wanted:
                 return node
     return None
-
-
-def _by_names(nodes: List[Any], code: types.CodeType) -> Any:
-    """Of several lambdas on one line the one whose constants and names are the code's."""
-    wanted = {c for c in code.co_consts if isinstance(c, (str, int, float)) and c is not None}
-    fitting = []
-    for node in nodes:
-        mine = {n.value for n in ast.walk(node.body) if isinstance(n, ast.Constant)}
-        if mine <= wanted | {None}:
-            fitting.append(node)
-    return fitting[0] if len(fitting) == 1 else None
-
-
-def node_line(node: ast.AST) -> int:
-    """The first line of a node; 0 where it has none."""
-    return int(getattr(node, "lineno", 0))
-
-
-def _arguments(node: ast.Lambda) -> List[str]:
-    return [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
-
-
-def _code_arguments(code: types.CodeType) -> List[str]:
-    return list(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
 
 
 def _source(text: str, node: Any) -> str:

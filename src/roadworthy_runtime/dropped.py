@@ -14,7 +14,7 @@ def dropped_labels(owner: Any, args: Tuple[Any, ...], kwargs: Dict[str, Any]) ->
         return None
     given = dict(kwargs)
     labels = args[0] if args else given.pop("labels", None)
-    if given.pop("axis", 0) not in (0, "index"):
+    if given.pop("axis", 0) not in (0, "index") or type(given.pop("inplace", False)) is not bool:
         return None
     index = given.pop("index", None)
     if given or (labels is None) == (index is None) or not owner.index.is_unique:
@@ -23,8 +23,15 @@ def dropped_labels(owner: Any, args: Tuple[Any, ...], kwargs: Dict[str, Any]) ->
 
 
 def condition_of(ops: Sequence[Op], labels: Optional[int], table: Optional[int]) -> Optional[int]:
-    """The node of the condition by which ``table[condition].index`` gave the node ``labels``."""
+    """The node of the condition by which ``labels`` are those of rows of the table.
+
+    ``table[condition].index`` or ``table.index[condition]``.
+    """
     index = _made(ops, labels) if table is not None else None
+    if index is not None and index.kind == "item":
+        whole = _made(ops, _node(index.args[0]))
+        if whole is not None and whole.kind == "attr" and whole.name == "index":
+            return _node(index.args[1]) if _node(whole.args[0]) == table else None
     if index is None or index.kind != "attr" or index.name != "index":
         return None
     selected = _made(ops, _node(index.args[0]))

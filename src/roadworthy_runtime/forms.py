@@ -525,10 +525,31 @@ def _stack(analysis: Any, op: Op) -> Any:
     if len(own) != len(set(own.tolist())):
         return None
     analysis.full.values[op.result], analysis.full.ids[op.result] = made, joined
-    alone = Pack(pack.kind, (Ref(rows[0]),))
-    args = (op.args[0], alone, *op.args[2:])
+    chosen = rows[0]
+    if len(rows) > 1:
+        parts = [analysis.full.ids[node] for node in rows]
+        analysis.stacked.append(parts)
+        if analysis.side is not None:
+            within = [node for node, ids in zip(rows, parts) if np.isin(analysis.side, ids).all()]
+            chosen = within[0] if within else chosen
+    if chosen != rows[0] and kinds.is_frame(made):
+        return _of_part(analysis, op, chosen, list(made.columns))
+    args = (op.args[0], Pack(pack.kind, (Ref(chosen),)), *op.args[2:])
     shadow = Op(op.index, op.kind, op.site, op.context, op.name, args, op.kwargs, op.result)
     for lane in analysis.alive():
         lane.values[op.result] = analysis.evaluate(shadow, lane)
-        lane.ids[op.result] = lane.ids[rows[0]]
-    return Rule(op, "bypass", operand=rows[0], note="stack", form=None)
+        lane.ids[op.result] = lane.ids[chosen]
+    return Rule(op, "bypass", operand=chosen, note="stack", form=None)
+
+
+def _of_part(analysis: Any, op: Op, chosen: int, columns: List[Any]) -> Any:
+    """A stack for rows of a later part: that part, with the columns that only the others have."""
+    from .analysis import Rule
+
+    kwargs: Dict[str, Any] = {"columns": Const(columns)}
+    form = _with(op, "method", "reindex", (Ref(chosen),), kwargs)
+    for lane in analysis.alive():
+        lane.values[op.result] = analysis.evaluate(form, lane)
+        lane.ids[op.result] = lane.ids[chosen]
+    note = "the rows of one part; the others were put beside it in creation"
+    return Rule(op, "form", False, Form(form, note), note=note)

@@ -94,6 +94,16 @@ def by_others(analysis: Analysis, op: Op) -> bool:
     return (kind == "b" and len(mask) == len(owner)) or kind in "iu"
 
 
+def positions_of_fold(op: Op) -> Any:
+    """The rows of ``oof[held] = …`` in a loop over folds; None for anything else."""
+    key = op.args[1] if op.kind == "setitem" else None
+    if not isinstance(key, Const) or not key.learned:
+        return None
+    first = key.value[0] if isinstance(key.value, tuple) and key.value else key.value
+    looped = any(frame[0] == "loop" for frame in op.context)
+    return first if looped and kinds.is_array(first) and first.dtype.kind in "iu" else None
+
+
 def keep_rows_put_back(analysis: Analysis) -> None:
     """Takes back that a selection rejects rows, where all that comes of it is put back."""
     for place, rule in enumerate(analysis.rules):

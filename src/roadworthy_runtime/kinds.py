@@ -10,7 +10,7 @@ ATOMS = (
     bool, int, float, complex, str, bytes, type(None), type(Ellipsis), type(NotImplemented),
     datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo,
 )  # fmt: skip
-_CARRIERS = ("pandas", "numpy", "scipy", "torch", "polars", "xgboost", "tensorflow")
+_CARRIERS = ("pandas", "numpy", "scipy", "torch", "polars", "xgboost", "tensorflow", "statsmodels")
 _LIMIT = 64
 
 
@@ -56,6 +56,8 @@ def is_data(value: Any, depth: int = 0) -> bool:
         return type(value).__name__ in ("Tensor", "Parameter")
     if package == "xgboost":
         return type(value).__name__ in ("DMatrix", "QuantileDMatrix")
+    if package == "statsmodels":
+        return type(value).__name__.startswith("PredictionResults")
     if package == "tensorflow":
         return type(value).__name__ == "EagerTensor"
     if package == "numpy":

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Set
 
 from . import kinds
+from .functions import columns_of_row
 from .support.segment import Segment
-from .trace import Const, Op, Ref
+from .trace import Const, Op, Pack, Ref
 
 if TYPE_CHECKING:
     from .analysis import Analysis
@@ -83,9 +84,25 @@ def _reads(
         return {node: _among(analysis, node, wanted) for node in found}
     table = next((operand.node for operand in op.args if isinstance(operand, Ref)), -1)
     value = analysis.full.values.get(table)
+    if table in found and _is_loc(analysis, table):
+        found[table] = _by_labels(op)
     if table in found and list(op.refs()).count(table) == 1 and kinds.is_frame(value):
-        found[table] = set() if assigns else _read(op, value, wanted)
+        found[table] = set() if assigns else _read(analysis, op, value, wanted)
     return found
+
+
+def _is_loc(analysis: Analysis, node: int) -> bool:
+    """Whether a value is ``df.loc``."""
+    maker = analysis.producer.get(node)
+    return maker is not None and maker.kind == "attr" and maker.name in ("loc", "at")
+
+
+def _by_labels(op: Op) -> Columns:
+    """The columns that ``df.loc[rows, "a"]`` names, read or set."""
+    key = op.args[1] if op.kind in ("item", "setitem") else None
+    if isinstance(key, Pack) and key.kind == "tuple" and len(key.items) == 2:
+        return _names(key.items[1])
+    return None
 
 
 def _puts_beside(op: Op) -> bool:
@@ -102,15 +119,29 @@ def _among(analysis: Analysis, node: int, wanted: Set[str]) -> Columns:
     return wanted & set(value.columns) if kinds.is_frame(value) else None
 
 
-def _read(op: Op, table: Any, wanted: Columns) -> Columns:
+def _of_rows(analysis: Analysis, op: Op, table: Any) -> Columns:
+    """The columns that ``df.apply(function, axis=1)`` reads."""
+    axis = op.kwargs.get("axis")
+    if not isinstance(axis, Const) or axis.value not in (1, "columns") or len(op.kwargs) > 1:
+        return None
+    if len(op.args) != 2 or not isinstance(op.args[1], Const):
+        return None
+    return columns_of_row(op.args[1].value, analysis.recording.files, table.columns)
+
+
+def _read(analysis: Analysis, op: Op, table: Any, wanted: Columns) -> Columns:
     """The columns that an operation reads of the table it is on, for these of its result."""
     if op.kind == "attr":
+        if op.name in ("loc", "at"):
+            return wanted
         if op.name not in table.columns:
             return set() if op.name == "index" else None
         return {op.name}
     if op.kind == "call" and isinstance(op.args[0], Const):
         if isinstance(op.args[0].value, Segment):
             return set(op.args[0].value.labels)
+    if op.kind == "method" and op.name == "apply":
+        return _of_rows(analysis, op, table)
     if op.kind == "item":
         return wanted if isinstance(op.args[1], Ref) else _names(op.args[1])
     if op.kind == "call" and op.name == "frozen.get_dummies":

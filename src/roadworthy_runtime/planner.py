@@ -21,7 +21,7 @@ from .reading import columns_read
 from .rows import is_opaque, same
 from .support.basis import without_gradients
 from .support.segment import Segment
-from .trace import Const, Op, Pack, Ref, fill, refs
+from .trace import Const, Op, Pack, Ref, fill, looked_at, refs
 
 
 class _Absent:
@@ -353,6 +353,10 @@ class Runner:
             trace.changed[op.index] = attempt
         return result
 
+    def lost(self, step: Step, trace: Trace, base: Trace) -> Set[Any]:
+        """Columns that tables given to a step lack at the end of a trace, and had in ``base``."""
+        return self._missing(step.applied, trace, base)
+
     def _missing(self, op: Op, trace: Trace, base: Trace) -> Set[Any]:
         """Columns that tables among the operands had, and now lack."""
         out: Set[Any] = set()
@@ -367,7 +371,7 @@ class Runner:
         """A node's value, or what it only looks at: the table behind ``df.loc``."""
         value = trace.values.get(node)
         while value is not None and value is not ABSENT and is_opaque(value):
-            node = axes.owner(self.analysis.producer[node])
+            node = looked_at(self.analysis.producer[node]) or -1
             value = trace.values.get(node)
         return value
 
@@ -421,7 +425,7 @@ class Runner:
         """A condition that can't be asked selects every row."""
         node = next(n for n in step.applied.refs() if n in trace.values)
         while is_opaque(trace.values[node]):
-            node = self.analysis.producer[node].args[0].node
+            node = looked_at(self.analysis.producer[node]) or -1
         trace.bypassed[step.op.index] = node
         return duplicate(trace.values[node])
 
@@ -619,13 +623,18 @@ def flow_steps(analysis: Analysis, steps: List[Step], trace: Optional[Trace]) ->
             given: Any = trace.values.get(alias) if alias is not None else None
             if isinstance(columns, list) and kinds.is_frame(given):
                 columns = [name for name in columns if name in given.columns]
-        if op.kind == "method" and op.name == "drop" and alias is None and _drops_nothing(op):
+        if op.kind == "method" and alias is None and _does_nothing(op):
             alias = op.args[0].node if isinstance(op.args[0], Ref) else None
         made.append(FlowStep(op, step.op, step.rule.frozen, step.rule.rejects, alias, columns))
     return narrowed(alive(analysis, made))
 
 
-def _drops_nothing(op: Op) -> bool:
+def _does_nothing(op: Op) -> bool:
+    """Whether all columns that it assigned or dropped are gone: ``df.assign()``."""
+    if op.name == "assign":
+        return len(op.args) == 1 and not op.kwargs
+    if op.name != "drop":
+        return False
     lists = [*op.args[1:2], *(op.kwargs[k] for k in ("columns", "labels") if k in op.kwargs)]
     return bool(lists) and all(
         isinstance(item, Const) and isinstance(item.value, (list, tuple)) and not item.value

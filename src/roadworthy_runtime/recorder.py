@@ -42,6 +42,8 @@ _LEARNS = ("fit", "predict", "transform")
 _PREPARES = ("fit_transform", "transform")
 # Methods that print, draw or write what a value holds, and give nothing.
 _SHOWS = ("to_", "info", "hist", "plot", "tofile", "dump")
+MOST_FOLDS = 50
+"""Of more folds the loop over them is one step."""
 
 
 class Recorder(RowLoops):
@@ -115,7 +117,9 @@ class Recorder(RowLoops):
         else:
             followed = kinds.is_data(result) or plain_list(result)
         if not followed and (type(result) is range or hasattr(result, "__next__")):
-            followed = self._gives_rows(kind, result, nodes()[0])
+            followed = not _splits(kind, name, args, kwargs) and self._gives_rows(
+                kind, result, nodes()[0]
+            )
         writes = kind in ("setitem", "setattr", "delitem", "inplace")
         self._learn(kind, where, name, args, kwargs, None if followed else result)
         if not followed and not writes:
@@ -221,11 +225,16 @@ class Recorder(RowLoops):
         run = f
         if callers.reads_caller(f):
             run, kwargs = self._seen_from(sys._getframe(1), site, f, args, kwargs)
+        if f is map and not self.paused and not kwargs and self._any(site, 1, args, kwargs):
+            if all(type(part) in (list, tuple) and self.node_of(part) is None for part in args[1:]):
+                return self._mapped(site, args[0], args[1:])
         passed_on = id(f) in _ITERATORS and not self._passes_rows(f, args)
         if self.paused or passed_on or not self._any(site, 1, args, kwargs):
             return self._plain(site, run, args, kwargs)
         if self._own(f):
             return self._descend(site, f, args, kwargs)
+        if f is dict and not args and not any(map(kinds.is_atom, kwargs.values())):
+            return dict(**kwargs)  # as {"name": column}, which is looked into where it is used
         name = self.sites[site].callee or getattr(f, "__name__", type(f).__name__)
         return self._operate(
             "call", site, name, lambda: run(*args, **kwargs), (f, *args), kwargs,
@@ -266,14 +275,28 @@ class Recorder(RowLoops):
             labels = dropped_labels(owner, args, kwargs)
             condition = condition_of(self.ops, self.node_of(labels), self.node_of(owner))
             if condition is not None and self._rows.get(condition) == len(owner):
+                others, table = ~owner.index.isin(labels), self._operand(owner, ("other", None))
                 result = run(*args, **kwargs)
-                others = ~owner.index.isin(labels)
                 kept = Ref(self._note(site, "unary", "~", (Ref(condition),), others))
-                self._note(site, "item", "", (self._operand(owner, ("other", None)), kept), result)
+                made = owner if result is None else result
+                node = self._note(site, "item", "", (table, kept), made)
+                if result is None:
+                    self._rename(site, table.node, node)
                 return result
         return self._operate(
             "method", site, name, lambda: run(*args, **kwargs), (owner, *args), kwargs
         )
+
+    def _mapped(self, site: int, f: Any, several: Tuple[Any, ...]) -> Iterator[Any]:
+        """``map(np.radians, (lat, lon))``: a call for each of a few values."""
+        spelling = self._spelled(site, 1)
+        spelled = spelling[1] if spelling[0] == "name" else ""
+        inner = self._inner.get(site)
+        if inner is None:
+            inner = self._inner[site] = len(self.sites)
+            self.sites.append(self.sites[site]._replace(callee=spelled, operands=(), keywords={}))
+        for items in zip(*several):
+            yield self.call(inner, f, *items)
 
     def _note(self, site: int, kind: str, name: str, operands: Tuple[Any, ...], result: Any) -> int:
         """Records an operation that the program did not spell so; the node of its result."""
@@ -282,6 +305,13 @@ class Recorder(RowLoops):
         self.ops.append(op)
         self._note_rows(op, result)
         return node
+
+    def _rename(self, site: int, old: int, new: int) -> None:
+        """An object goes on as another node: so do the names that it is bound to."""
+        for name, seen in self.bound.items():
+            if seen and seen[-1][1] == old:
+                seen.append((site, new, None))
+                self.names.setdefault(new, []).append((name, site, self.context))
 
     def _seen_from(
         self, frame: Any, site: int, f: Any, args: Tuple[Any, ...], kwargs: Dict[str, Any]
@@ -430,8 +460,11 @@ class Recorder(RowLoops):
     def _turns(self, site: int, iterable: Any, names: Any) -> Iterator[Any]:
         before = self.context
         followed = self.node_of(iterable)
+        learned = self._touched.get(id(iterable))
         try:
             for turn, item in enumerate(iterable):
+                if learned is not None and learned[0] is iterable:
+                    self._touch_parts(item, learned[1])
                 label = repr(item) if isinstance(item, (str, int, float)) else ""
                 self.context = (*before, ("loop", site, turn, label))
                 if followed is not None and kinds.is_data(item) and self.node_of(item) is None:
@@ -440,6 +473,14 @@ class Recorder(RowLoops):
                 yield item
         finally:
             self.context = before
+
+    def _touch_parts(self, item: Any, line: int, depth: int = 0) -> None:
+        """Marks the arrays of what a learned iterator gives, such as the rows of a fold."""
+        if kinds.is_array(item):
+            self._touch(item, line)
+        elif isinstance(item, tuple) and depth < 2:
+            for part in item:
+                self._touch_parts(part, line, depth + 1)
 
     def tick(self, site: int, /) -> None:
         """A turn of a ``while`` loop."""
@@ -595,6 +636,16 @@ class Recorder(RowLoops):
     def _foreign_store(self, site: int, owner: Any, values: Tuple[Any, ...]) -> None:
         if not self.paused and any(self.node_of(value) is not None for value in values):
             self._touch(owner, self.sites[site].line)
+
+
+def _splits(kind: str, name: str, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> bool:
+    """Whether a call gives a few folds: pairs of positions, each a turn to follow, and no rows."""
+    if kind != "method" or name != "split" or not hasattr(args[0], "get_n_splits"):
+        return False
+    try:
+        return int(args[0].get_n_splits(*args[1:], **kwargs)) <= MOST_FOLDS
+    except Exception:
+        return False
 
 
 _INSTALLED: List[Recorder] = []

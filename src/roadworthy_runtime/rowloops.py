@@ -6,6 +6,7 @@ rows. As one operation it has to obey the law as a whole, as any other.
 
 from __future__ import annotations
 
+import copy
 import sys
 from typing import Any, Dict, Iterator, List, NamedTuple, Set, Tuple
 
@@ -190,6 +191,8 @@ class RowLoops(OwnCalls):
                 first.append(blocks.copying(name, pending.before[name]))
             parameters.append(name)
             operands.append(operand)
+        if any(line.endswith("= deepcopy(%s)" % name) for name in changed for line in first):
+            pending.scope["deepcopy"] = copy.deepcopy
         old = tuple(name for name in results if name in changed)
         parts = blocks.Text(block, tuple(parameters), tuple(first), tuple(results), old)
         title = parts.title()

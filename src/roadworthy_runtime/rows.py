@@ -165,7 +165,7 @@ def _same_cell(left: Any, right: Any) -> bool:
 
 def is_opaque(value: Any) -> bool:
     """Whether a value only looks at rows that another value holds (accessors, group objects)."""
-    if kinds.root(value) == "xgboost":
+    if kinds.root(value) in ("xgboost", "statsmodels"):
         return True
     return (kinds.root(value) == "pandas" and kinds.rows_of(value) is None) or (
         type(value).__module__.startswith("pandas.core.groupby")

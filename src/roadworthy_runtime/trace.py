@@ -127,6 +127,12 @@ def first_node(op: Op) -> Optional[int]:
     return op.args[0].node if op.args and isinstance(op.args[0], Ref) else None
 
 
+def looked_at(op: Optional[Op]) -> Optional[int]:
+    """The node that a result only looks at: ``df`` of ``df.loc``, ``X`` of ``DMatrix(X)``."""
+    operands = op.args[:2] if op is not None else ()
+    return next((operand.node for operand in operands if isinstance(operand, Ref)), None)
+
+
 def fill(operand: Any, value_of: Callable[[int], Any]) -> Any:
     """The operand's concrete value, nodes filled in by ``value_of``."""
     if isinstance(operand, Ref):

@@ -7,12 +7,13 @@ can: what the model would be given for them now must be what it was given then.
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
 from . import kinds
 from .analysis import ROW, Analysis
+from .halves import positions_of_fold
 from .lanes import duplicate, fresh
 from .planner import Runner, Step
 from .refusal import Refusal
@@ -56,6 +57,11 @@ def check_training(analysis: Analysis, steps: List[Step]) -> None:
             text += "fold); answers use those of the models as they were last fitted"
             analysis.warnings.append(text % analysis.line(step.op))
             continue
+        if _differing(before, given) <= _put_together(analysis, then):
+            text = "line %d: learned from values that were put together fold by fold, each row's "
+            text += "from the other folds; answers use what was learned from all of them"
+            analysis.warnings.append(text % analysis.line(step.op))
+            continue
         raise Refusal(
             "%s was fitted on rows prepared otherwise than those it answers%s"
             % (type(step.op.args[0].value).__name__, _where(before, given)),
@@ -93,6 +99,36 @@ def _predicted(analysis: Analysis, node: int) -> bool:
         op.index in needed and op.kind == "method" and op.name.startswith(("predict", "decision_"))
         for op in analysis.recording.ops
     )
+
+
+def _put_together(analysis: Analysis, node: int) -> int:
+    """How many columns a value is made of that a loop put together of disjoint parts of rows."""
+    needed = analysis.needed([node])
+    parts: Dict[Tuple[int, str], List[Any]] = {}
+    for op in analysis.recording.ops:
+        places = positions_of_fold(op) if op.index in needed else None
+        if places is not None:
+            rest = op.args[1].value[1:] if isinstance(op.args[1].value, tuple) else ()
+            parts.setdefault((analysis.writes(op) or 0, repr(rest)), []).append(places)
+    found = 0
+    for (changed, _), places in parts.items():
+        rows = kinds.rows_of(analysis.full.values.get(changed))
+        filled = np.sort(np.concatenate(places))
+        found += int(len(places) > 1 and bool(np.array_equal(filled, np.arange(rows or 0))))
+    return found
+
+
+def _differing(before: Any, given: Any) -> int:
+    """How many columns of two values with the same rows differ."""
+    if kinds.is_frame(before) and kinds.is_frame(given):
+        if list(before.columns) != list(given.columns):
+            return len(before.columns) + 1
+        pairs = [(before.iloc[:, i], given.iloc[:, i]) for i in range(before.shape[1])]
+    elif np.ndim(before) == 2 and np.shape(before) == np.shape(given):
+        pairs = [(before[:, i], given[:, i]) for i in range(before.shape[1])]
+    else:
+        pairs = [(before, given)]
+    return len([1 for one, other in pairs if not same(one, other)])
 
 
 def _where(before: Any, given: Any) -> str:

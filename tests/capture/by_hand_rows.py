@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from collections import Counter
 
 import numpy as np
 import pandas as pd
 from sklearn import linear_model
 from sklearn.datasets import load_breast_cancer, load_iris
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import KFold, train_test_split
 
 Table = pd.DataFrame
 
@@ -131,3 +132,26 @@ def unnamed_table(raw: np.ndarray, new: np.ndarray) -> np.ndarray:
     model = linear_model.LogisticRegression()
     model.fit(((raw - mean) / deviation)[train], load_breast_cancer().target[train])
     return model.predict((new - mean) / deviation)
+
+
+def own_ways(raw: Table, new: Table) -> np.ndarray:
+    noise = np.random.default_rng(4).normal(0, 0.01, len(raw))
+    target = np.log(raw["price"].to_numpy()) + noise
+    kept = ((raw["area"] <= 260) & ~(raw["lot"] > 1200)).to_numpy()
+
+    def design(table: Table) -> np.ndarray:
+        rooms = np.minimum(table["rooms"], 7)
+        built = [
+            datetime.date(int(year), int(room), int(room) + 1)
+            for year, room in zip(table["year"], rooms, strict=True)
+        ]
+        days = [(datetime.date(2020, 1, 1) - day).days for day in built]
+        edge = np.sqrt(table["area"]) + np.sqrt(table["lot"].fillna(400))
+        return np.column_stack([edge, days, table["area"] / rooms])
+
+    rows, asked = design(raw)[kept], design(new)
+    answers = np.zeros(len(new))
+    for inside, _ in KFold(3, shuffle=True, random_state=1).split(rows):
+        line = linear_model.LinearRegression().fit(rows[inside], target[kept][inside])
+        answers += line.predict(asked) / 3
+    return np.where((new["area"] > 260) | (new["lot"] > 1200), np.nan, answers)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from tests.capture import by_hand_rows
-from tests.capture.case import Case
+from tests.capture.case import PROGRAMS, Case
 
 
 def _flowers() -> Any:
@@ -26,6 +26,10 @@ def _new_flowers() -> pd.DataFrame:
 def _new_tumours() -> Any:
     known = load_breast_cancer().data
     return np.array([known[:40].mean(axis=0), known[19:22].mean(axis=0), known.max(axis=0) * 3])
+
+
+def _priced_houses() -> pd.DataFrame:
+    return pd.read_csv(PROGRAMS / "houses.csv").dropna(subset=["price"])
 
 
 CASES = [
@@ -104,5 +108,13 @@ CASES = [
         answered="train_test_split(range(569), test_size=0.3, random_state=0)[1]",
         raw=lambda: load_breast_cancer().data,
         new=_new_tumours,
+    ),
+    Case(
+        "own_ways",
+        "houses",
+        by_hand_rows.own_ways,
+        "area rooms year lot",
+        rejected={5: 13},
+        raw=_priced_houses,
     ),
 ]
