@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from tests.capture import cases_of_libraries, cases_of_rows, oracles, rows
 from tests.capture.case import Case
-from tests.capture.whole import bunches, flights, notebooks, shop, surveys, tumours
+from tests.capture.whole import bunches, flights, jobs, kernels, notebooks, shop, surveys, tumours
 
 
 def _flowers() -> pd.DataFrame:
@@ -158,6 +158,8 @@ CASES = [
     *cases_of_rows.CASES,
     *bunches.CASES,
     *flights.CASES,
+    *jobs.CASES,
+    *kernels.CASES,
     *notebooks.CASES,
     *shop.CASES,
     *surveys.CASES,

@@ -114,6 +114,7 @@ CASES = [
         "houses",
         by_hand_rows.own_ways,
         "area rooms year lot",
+        answered="X.index",
         rejected={5: 13},
         raw=_priced_houses,
     ),

@@ -145,12 +145,49 @@ LAW = (
     ),
 )
 
+LABELS = (
+    Refusal(
+        "labels become a column, and most rows are left out",
+        HEAD.replace("df = pd", "raw = pd")
+        + """\
+raw = raw.set_index("id")
+df = raw.reset_index()
+df = df[df["x"] > 1]
+"""
+        + TAIL,
+        LawBroken,
+        10,
+        ("reset_index", "row labels", "--input df:10"),
+        input="raw:9",
+    ),
+)
+
 TRAIN_AND_TEST = (
     HEAD
     + """\
 df.loc[df["w"] > 1, "x"] = np.nan
 train, test = df.iloc[:90].copy(), df.iloc[90:].copy()
 """
+)
+
+PROGRAMS = Path(__file__).parent / "whole" / "programs"
+STACKED = (PROGRAMS / "passengers_stacked.py").read_text("utf-8")
+STACKED = STACKED.replace(
+    "Path(__file__).resolve().parents[2]", f"Path({str(PROGRAMS.parents[1])!r})"
+)
+
+ACROSS = (
+    Refusal(
+        "what each model answers stands in a row of its own",
+        STACKED.replace("np.zeros((ntest, NFOLDS))", "np.empty((NFOLDS, ntest))")
+        .replace("oof_test_skf[:, i] =", "oof_test_skf[i, :] =")
+        .replace("oof_test_skf.mean(axis=1)", "oof_test_skf.mean(axis=0)"),
+        LawBroken,
+        128,
+        ("second dimension", "rows first", "np.mean(answers, axis=0)"),
+        input="everybody",
+        outputs=("predictions",),
+    ),
 )
 
 APART = (
@@ -165,6 +202,22 @@ scores = model.predict(test[["x", "w"]])
 """,
         LawBroken,
         14,
+        ("column x differs", "training rows"),
+    ),
+    Refusal(
+        "test side fills with its own mean before both are put together",
+        TRAIN_AND_TEST
+        + """\
+train["x"] = train["x"].fillna(train["x"].mean())
+test["x"] = test["x"].fillna(test["x"].mean())
+train["is"], test["is"] = 1, 0
+both = pd.concat([train, test])
+train, test = both[both["is"] == 1], both[both["is"] == 0]
+model = LinearRegression().fit(train[["x", "w"]], train["y"])
+scores = model.predict(test[["x", "w"]])
+""",
+        LawBroken,
+        17,
         ("column x differs", "training rows"),
     ),
     Refusal(
@@ -227,7 +280,7 @@ OUTPUTS = (
         '    model = LinearRegression().fit(X.iloc[inside], df["y"].iloc[inside])\n'
         "    oof[outside] = model.predict(X.iloc[outside])\n",
         LawBroken,
-        12,
+        14,
         ("out of fold", "in no fold"),
         outputs=("oof",),
     ),
@@ -292,7 +345,9 @@ OUTPUTS = (
 UNSAFE = APART
 
 
-@pytest.mark.parametrize("refusal", [*LAW, *OUTPUTS, *UNSAFE], ids=lambda refusal: refusal.name)
+@pytest.mark.parametrize(
+    "refusal", [*LAW, *LABELS, *ACROSS, *OUTPUTS, *UNSAFE], ids=lambda refusal: refusal.name
+)
 def test_refused_by_name_with_line_and_cure(refusal: Refusal, laboratory: Laboratory) -> None:
     error = laboratory.refusal(refusal)
     assert isinstance(error, refusal.error)
