@@ -73,7 +73,8 @@ def get_dummies(
     """
     if set(how) <= {"columns"} and set(levels).issubset(getattr(rows, "columns", ())):
         made = _marked(rows, levels)
-        return made if list(names) == list(made.columns) else made[list(names)]
+        left = [name for name in names if name in made.columns]
+        return made if left == list(made.columns) else made[left]
     typed = as_category(rows, levels)
     made = pd.get_dummies(typed, **how)
     if how.get("dummy_na"):

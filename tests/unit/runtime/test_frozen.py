@@ -91,3 +91,10 @@ def test_a_place_is_found_alike_in_few_and_in_many_rows(values: Any, levels: Any
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(frozen, "_MANY", 0)
         assert frozen._looked_up(items, known).tolist() == known.get_indexer(items).tolist()
+
+
+def test_columns_that_production_lacks_are_left_out_of_the_dummies() -> None:
+    rows = pd.DataFrame({"kind": ["a", "b"], "kept": [1, 2]})
+    names = ["kept", "gone", "kind_a", "kind_b"]
+    found = frozen.get_dummies(rows, {"kind": ["a", "b"]}, names, columns=["kind"])
+    assert list(found.columns) == ["kept", "kind_a", "kind_b"]
