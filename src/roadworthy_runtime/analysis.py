@@ -92,6 +92,7 @@ class Analysis:
         self._telling: Optional[List[Any]] = None
         self._places: Dict[int, Tuple[Any, Any]] = {}
         self._copies: Dict[Tuple[int, int], Any] = {}
+        self.as_fitted: Dict[int, Any] = {}
         self._versions: Dict[int, int] = {}
 
     # ---- which operations are needed
@@ -453,7 +454,7 @@ class Analysis:
             if op.result is not None and rule.rule != "state":
                 self.roles[op.result] = ROW
                 self.derived.add(op.result)
-                return
+                self._note_fitted(op.result)
             return
         if op.result is None:
             raise Refusal(
@@ -484,6 +485,14 @@ class Analysis:
             return False
         self.full.values[op.result] = self.evaluate(op, self.full)
         return True
+
+    def _note_fitted(self, node: int) -> None:
+        """Keeps what an estimator was fitted on where a later line may write through it."""
+        value = self.full.values[node]
+        if getattr(value, "base", None) is not None and any(
+            node in fit.nodes for fit in self.recording.fits
+        ):
+            self.as_fitted[node] = value.copy()
 
     def _apply(self, op: Op) -> Optional[Rule]:
         """Kept as it is, if the law holds for it on every selection."""

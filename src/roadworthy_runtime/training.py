@@ -47,7 +47,7 @@ def check_training(analysis: Analysis, steps: List[Step]) -> None:
         except Exception:
             continue
         given = trace.values[now]
-        before = take(analysis.full.values[then], places[rows])
+        before = take(analysis.as_fitted.get(then, analysis.full.values[then]), places[rows])
         if kinds.is_array(before) != kinds.is_array(given):
             before, given = np.asarray(before), np.asarray(given)
         if kinds.rows_of(given) != len(rows) or same(before, given):

@@ -96,6 +96,7 @@ CASES = [
         raw=lambda: load_iris().data,
         new=lambda: load_iris().data[[3, 70, 71, 140]] * 1.1,
     ),
+    Case("fitted_view", "passengers", by_hand_rows.fitted_view, "sex age fare"),
     Case("local_estimator", "passengers", by_hand_rows.local_estimator, "pclass fare"),
     Case(
         "unnamed_table",
