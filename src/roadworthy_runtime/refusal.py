@@ -15,6 +15,15 @@ class Line(int):
         made.file = file
         return made
 
+    def __eq__(self, other: Any) -> bool:
+        """Lines of two files are two lines; a plain number says nothing of the file."""
+        return int(self) == other and getattr(other, "file", self.file) == self.file
+
+    def __ne__(self, other: Any) -> bool:
+        return not self == other
+
+    __hash__ = int.__hash__
+
     def __reduce__(self) -> Tuple[Any, ...]:
         return Line, (int(self), self.file)
 

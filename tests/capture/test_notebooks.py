@@ -144,6 +144,26 @@ def test_a_cell_that_raises_is_named_with_its_own_traceback(tmp_path: Path) -> N
     assert "roadworthy_runtime" not in text
 
 
+def test_equal_lines_of_two_cells_are_two_lines(tmp_path: Path) -> None:
+    """Each cell fits an imputer at its second line: they are not taken for each other."""
+    start = (
+        "import numpy as np\nimport pandas as pd\nfrom sklearn.impute import SimpleImputer\n"
+        "df = pd.DataFrame({'a': [1.0, None, 3.0, 4.0] * 5, 'b': ['x', 'y', None, 'y'] * 5})"
+    )
+    texts = "words = SimpleImputer(strategy='most_frequent')\nwords.fit(df[['b']])\n"
+    numbers = "means = SimpleImputer()\nmeans.fit(df[['a']])\n"
+    made = run(
+        tmp_path,
+        cell(start, 1),
+        cell(texts + "df[['b']] = words.transform(df[['b']])", 2),
+        cell(numbers + "df[['a']] = means.transform(df[['a']])", 3),
+        cell("scores = df['a'] + (df['b'] == 'y')", 4),
+    )
+    new = pd.DataFrame({"a": [None, 2.0], "b": ["y", None]})
+    found = ask(made.directory, [("new", new)], tmp_path)["new"]["values"]
+    np.testing.assert_allclose(found, [8 / 3 + 1, 2.0 + 1])
+
+
 LOAD = "%load_ext roadworthy"
 SHOWN = """\
 import json, pathlib
