@@ -88,7 +88,8 @@ def _tried(
     def attempt(group: List[Any]) -> None:
         if kept.equal(dropped | set(group)):
             trace = everyone.trace_without(dropped | set(group))
-            if everyone.agrees(trace) and not set(trace.bypassed) - set(runner.bypassed):
+            asked = _asked(trace) == _asked(everyone.trace_without(dropped))
+            if everyone.agrees(trace) and asked and not set(trace.bypassed) - set(runner.bypassed):
                 dropped.update(group)
                 return
             if len(group) == 1 and learned_towards(group[0]):
@@ -113,6 +114,18 @@ def _tried(
     target += [name for name in others if name in influential]
     unused = [name for name in others if name not in target]
     return Columns(required, target, unused, everyone.trace_without(dropped))
+
+
+def _asked(trace: Trace) -> Dict[int, Any]:
+    """The columns that each ``dropna(subset=…)`` asks for a null, where some are missing.
+
+    A column that no row of creation lacks can be lacking in a request: a word never seen, mapped.
+    """
+    return {
+        index: repr(op.kwargs["subset"].value)
+        for index, op in trace.changed.items()
+        if op.name == "dropna" and isinstance(op.kwargs.get("subset"), Const)
+    }
 
 
 def _spoken(steps: Sequence[Step]) -> Iterator[str]:

@@ -119,4 +119,12 @@ CASES = [
         rejected={5: 13},
         raw=_priced_houses,
     ),
+    Case(
+        "nulls_of_keys",
+        "orders",
+        by_hand_rows.nulls_of_keys,
+        "city amount items",
+        input="orders",
+        rejected={3: 9},
+    ),
 ]
