@@ -587,8 +587,8 @@ class Recorder(RowLoops):
             if name != wanted or self.sources or (line and self.sites[site].line != line):
                 return None
             value = kinds.rows_within(value)
-            if kinds.is_atom(value) or kinds.rows_of(value) is None:
-                return None
+            if kinds.is_atom(value) or not kinds.rows_of(value):
+                return None  # an empty list, too: its rows come later, and then another binding
         return self._follow_source(site, name, value)
 
     def _follow_source(self, site: int, name: str, value: Any) -> int:

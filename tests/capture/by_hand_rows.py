@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn import linear_model
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.model_selection import KFold, train_test_split
+from tests.capture.case import PROGRAMS
 
 Table = pd.DataFrame
 
@@ -113,6 +114,13 @@ def bunch_named(raw: np.ndarray, new: np.ndarray) -> np.ndarray:
         near = np.argsort(((raw[train] - row) ** 2).sum(axis=1), kind="stable")[:3]
         answers.append((kinds[near] == 1).mean())
     return np.array(answers)
+
+
+def rows_read_in_a_loop(raw: np.ndarray, new: np.ndarray) -> np.ndarray:
+    mean, deviation = raw.mean(axis=0), raw.std(axis=0)
+    survived = pd.read_csv(PROGRAMS / "passengers.csv")["survived"]
+    model = linear_model.LogisticRegression().fit((raw - mean) / deviation, survived)
+    return model.predict_proba((new - mean) / deviation)[:, 1]
 
 
 def fitted_view(raw: Table, new: Table) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
-from tests.capture import by_hand_rows
+from tests.capture import by_hand_rows, rows
 from tests.capture.case import PROGRAMS, Case
 
 
@@ -95,6 +95,15 @@ CASES = [
         answered="train_test_split(range(150), random_state=0)[1]",
         raw=lambda: load_iris().data,
         new=lambda: load_iris().data[[3, 70, 71, 140]] * 1.1,
+    ),
+    Case(
+        "rows_read_in_a_loop",
+        "passengers",
+        by_hand_rows.rows_read_in_a_loop,
+        ("X_0", "X_1"),
+        input="X",
+        raw=lambda: pd.read_csv(PROGRAMS / "passengers.csv")[["pclass", "fare"]].to_numpy(float),
+        new=lambda: rows.passengers()[["pclass", "fare"]].to_numpy(float),
     ),
     Case("fitted_view", "passengers", by_hand_rows.fitted_view, "sex age fare"),
     Case("local_estimator", "passengers", by_hand_rows.local_estimator, "pclass fare"),
