@@ -93,6 +93,7 @@ class Analysis:
         self._places: Dict[int, Tuple[Any, Any]] = {}
         self._copies: Dict[Tuple[int, int], Any] = {}
         self.as_fitted: Dict[int, Any] = {}
+        """Copies of the views that estimators were fitted on, made when they were."""
         self._versions: Dict[int, int] = {}
 
     # ---- which operations are needed

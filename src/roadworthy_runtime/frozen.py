@@ -73,14 +73,12 @@ def get_dummies(
     """
     if set(how) <= {"columns"} and set(levels).issubset(getattr(rows, "columns", ())):
         made = _marked(rows, levels)
-        left = [name for name in names if name in made.columns]
-        return made if left == list(made.columns) else made[left]
-    typed = as_category(rows, levels)
-    made = pd.get_dummies(typed, **how)
-    if how.get("dummy_na"):
-        _spare_unseen(
-            made, rows, typed, levels, pd.get_dummies(typed, **{**how, "dummy_na": False})
-        )
+    else:
+        typed = as_category(rows, levels)
+        made = pd.get_dummies(typed, **how)
+        if how.get("dummy_na"):
+            without = pd.get_dummies(typed, **{**how, "dummy_na": False})
+            _spare_unseen(made, rows, typed, levels, without)
     wanted = [name for name in names if name in made.columns]
     return made if wanted == list(made.columns) else made[wanted]
 

@@ -175,7 +175,8 @@ def commit(
 def _print_commit(made: Committed) -> None:
     commit = made.commit
     say(f"{made.name}  {commit.dataset}@{commit.branch}")
-    say(f"  {_paths(commit.files)}, {size(commit.bytes)}; stored anew: {size(commit.added)}")
+    paths = counted(commit.files, "path")
+    say(f"  {paths}, {size(commit.bytes)}; stored anew: {size(commit.added)}")
 
 
 @data.command("log")
@@ -242,7 +243,7 @@ def show(
         say(f"  {plain(commit.message)}")
     for each in commit.provenance:
         say(f"  from {each.kind} {each.name} {plain(each.detail)}".rstrip())
-    say(f"  {_paths(commit.files)}, {size(commit.bytes)}")
+    say(f"  {counted(commit.files, 'path')}, {size(commit.bytes)}")
     say()
     table(
         ["path", "kind", "size", "rows", "content"],
@@ -471,10 +472,6 @@ def cat(
             batches = reader.batches(_words(columns) or None, start, stop)
             write_rows(schema, batches, form, output)
     output.flush()
-
-
-def _paths(number: int) -> str:
-    return counted(number, "path")
 
 
 def _words(text: str) -> list[str]:

@@ -225,17 +225,19 @@ def check_source(source: Source) -> Source:
     check_tree_path(source.path)
     scheme = scheme_of(source.url)
     if scheme not in SCHEMES:
-        raise _bad(source, "url", f"{scheme}:// is not a kind of source", ", ".join(SCHEMES))
+        raise misconfigured(
+            source, "url", f"{scheme}:// is not a kind of source", ", ".join(SCHEMES)
+        )
     for problem in (_where(source), _how(source)):
         if problem is not None:
-            raise _bad(source, *problem)
+            raise misconfigured(source, *problem)
     if source.trigger:
         parse_commit(source.trigger)
     source.when()
     for name, column in source.columns.items():
         found = _column_problem(column)
         if found is not None:
-            raise _bad(source, f"columns.{name}.{found[0]}", *found[1:])
+            raise misconfigured(source, f"columns.{name}.{found[0]}", *found[1:])
     return source
 
 
@@ -307,5 +309,6 @@ def _column_problem(column: Column) -> tuple[str, str, str] | None:
     return None
 
 
-def _bad(source: Source, key: str, reason: str, cure: str) -> UsageError:
+def misconfigured(source: Source, key: str, reason: str, cure: str) -> UsageError:
+    """The error of a key of a source that can't be as it is."""
     return UsageError(f"source {source.name}: `{key}`: {reason}", cure=cure, key=key)

@@ -10,6 +10,8 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from roadworthy.core.words import noun
+
 NBSP = "\u00a0"
 MINUS = "\u2212"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -66,7 +68,7 @@ def plural(value: int, one: str, many: str = "") -> str:
     >>> plural(1, "model"), plural(2, "model"), plural(0, "entry", "entries")
     ('1\\xa0model', '2\\xa0models', '0\\xa0entries')
     """
-    return f"{count(value)}{NBSP}{one if value == 1 else many or one + 's'}"
+    return f"{count(value)}{NBSP}{noun(value, one, many)}"
 
 
 def difference(value: float, unit: str = "") -> str:

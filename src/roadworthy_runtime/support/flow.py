@@ -226,15 +226,15 @@ class _Listener:
     def __init__(self, rows: Rows, warned: list[Warned]) -> None:
         self._rows = rows
         self._warned = warned
+        self._known = {(each.row, each.message) for each in warned}
 
     def hear(self, count: int, messages: Mapping[int, str], column: Any) -> None:
         """See ``unseen.say``."""
-        known = {(warned.row, warned.message) for warned in self._warned}
         carried = self._rows.of_length(count)
         for place, message in messages.items():
             row = carried[place] if carried is not None else None
-            if (row, message) not in known:
-                known.add((row, message))
+            if (row, message) not in self._known:
+                self._known.add((row, message))
                 self._warned.append(Warned(row, str(column or "rows"), message))
 
 

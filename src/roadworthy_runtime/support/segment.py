@@ -71,9 +71,11 @@ class Segment:
         columns, n = self.flow._columns_of(rows)
         outcome = self.flow._run(columns, n)
         self._tell(outcome.warnings, n)
+        reasons = {}
         for item in outcome.rejected:
             line = f" (line {item.line})" if item.line else ""
-            say(n, {item.row: f"rejected by {self.name}: {item.reason}{line}"}, self.name)
+            reasons[item.row] = f"rejected by {self.name}: {item.reason}{line}"
+        say(n, reasons, self.name)
         index = getattr(rows, "index", None) if hasattr(rows, "iloc") else None
         found = {
             output.name: output.whole(*outcome.values[output.name], n, index)

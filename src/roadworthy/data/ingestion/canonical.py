@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from roadworthy.core.names import nearest
-from roadworthy.core.source import Column, Source
+from roadworthy.core.source import Column, Source, misconfigured
 from roadworthy.data.ingestion.cleansing import Cleansing
 from roadworthy.data.ingestion.converting import arrow_type, constant, convert, is_text
 from roadworthy.data.ingestion.records import Bad, Must, Raw, as_json
@@ -164,12 +164,8 @@ class Canonical:
         )
 
     def _misconfigured(self, key: str, reason: str) -> UsageError:
-        key = f"columns.{key}"
-        return UsageError(
-            f"source {self.source.name}: `{key}`: {reason}",
-            cure="correct it, and add the source again",
-            key=key,
-        )
+        cure = "correct it, and add the source again"
+        return misconfigured(self.source, f"columns.{key}", reason, cure)
 
     def _bad(self, raw: Raw, why: dict[int, list[str]]) -> list[Bad]:
         return [

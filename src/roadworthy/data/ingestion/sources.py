@@ -79,7 +79,7 @@ class Sources:
         A changed source goes on where it was, also one that had stopped itself; with ``anew`` it
         takes everything again, in place of what is there. Raises UsageError, Conflict.
         """
-        Canonical(check_source(source), source.columns)
+        Canonical(check_source(source), source.columns)  # raises where the columns can't be so
         self._make_branches(source, author)
 
         def work(connection: Connection) -> Source:
