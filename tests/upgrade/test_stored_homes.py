@@ -88,6 +88,18 @@ def test_the_prediction_log_is_found(home: Path) -> None:
     assert {name: row[f"input:{name}"] for name in ROW} == ROW
 
 
+def test_rows_that_are_not_parquet_yet_are_found(home: Path) -> None:
+    rows = find_rows(home / "predictions", Asked(model="tiny"))
+    assert [(row["request_id"], row["row"]) for row in rows] == [
+        ("large", 0), ("large", 1), ("small", 0), ("small", 1), ("small", 2),
+    ]  # fmt: skip
+    assert [row["input:kind"] for row in rows] == ["é", "x", None, None, None]
+    assert [row["output:scores"] for row in rows] == [1.0, 1.0, 1.0, None, None]
+    assert (rows[2]["warnings"], rows[3]["rejected"], rows[4]["error"]) == (
+        ["odd"], "too low", "ValueError",
+    )  # fmt: skip
+
+
 def test_what_was_done_to_its_stages_is_told(database: Database) -> None:
     with database.reading() as connection:
         changes = stage_changes_of(connection, "churn")

@@ -1,4 +1,7 @@
-"""``python -m roadworthy.serving gateway OPTIONS.json``: a gateway on its own, without the CLI."""
+"""Processes of the data plane on their own, without the CLI.
+
+``python -m roadworthy.serving gateway OPTIONS.json`` is a gateway; ``tidy`` see log_tidying.py.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,13 @@ from roadworthy.serving.options import GatewayOptions
 
 
 def main(arguments: list[str]) -> int:
-    """Run what the first word names with the options in a file; the exit code."""
+    """Run what the first word names with what follows it; the exit code."""
+    if arguments[:1] == ["tidy"] and len(arguments) == 4:
+        from roadworthy.serving import log_tidying
+
+        return log_tidying.main(arguments[1:])
     if len(arguments) != 2 or arguments[0] != "gateway":
-        print("say: gateway OPTIONS.json", file=sys.stderr)
+        print("say: gateway OPTIONS.json, or tidy DIRECTORY DAYS BYTES", file=sys.stderr)
         return 2
     from roadworthy.serving.gateway_process import run_gateway
 

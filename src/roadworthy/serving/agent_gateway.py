@@ -15,7 +15,7 @@ import msgspec
 
 from roadworthy.core.values import Document
 from roadworthy.errors import RoadworthyError, Unavailable
-from roadworthy.serving.gateway_process import listen
+from roadworthy.serving.listening import listen
 from roadworthy.serving.options import AgentOptions, GatewayOptions
 from roadworthy.serving.processes import (
     Identity,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from roadworthy.core.signature import Column, Signature
 from roadworthy.serving.answers import Answered, wire_names
-from roadworthy.serving.log_entries import arrow_array
+from roadworthy.serving.arrow_arrays import arrow_array
 from roadworthy.serving.problems import Finding, Refused
 from roadworthy.serving.validation import (
     MOST_WARNINGS,
@@ -129,7 +129,7 @@ def read_chunk(signature: Signature, batch: Any) -> Chunk:
     else:
         sent = arrays
     columns = {
-        column.name: (wire_of(column), _packed(sent[column.name])) for column in signature.columns
+        column.name: (wire_of(column), packed(sent[column.name])) for column in signature.columns
     }
     return Chunk(n, kept, columns, arrays, rejected, warnings)
 
@@ -216,7 +216,7 @@ def _places(mask: Any) -> list[int]:
     return found
 
 
-def _packed(array: Any) -> frames.Packed:
+def packed(array: Any) -> frames.Packed:
     """The buffers of an array as frames have them: from its first row, and no longer than it."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -15,10 +15,11 @@ from typing import Any
 
 import msgspec
 
-from roadworthy.errors import Damaged, NewerFormat, NotFound, UsageError
+from roadworthy.errors import Damaged, NewerFormat, NotFound
 from roadworthy.serving.gateway import Gateway
 from roadworthy.serving.http_server import Server, allow_files
 from roadworthy.serving.information import Information
+from roadworthy.serving.listening import listen
 from roadworthy.serving.metrics import Metrics
 from roadworthy.serving.options import GatewayOptions
 from roadworthy.serving.prediction_log import PredictionLog
@@ -104,30 +105,6 @@ def _listening(options: GatewayOptions) -> Iterator[list[socket.socket]]:
         for each in found:
             stack.enter_context(each)
         yield found
-
-
-def listen(host: str, port: int, shared: bool = False) -> socket.socket:
-    """A socket that listens on this address. Raises UsageError where it can't be had.
-
-    Several ``shared`` ones may listen on the same port: the kernel deals callers out to them.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if shared:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    try:
-        bound.bind((host, port))
-        bound.listen(2048)
-    except OSError as error:
-        bound.close()
-        raise UsageError(
-            f"the gateway can't listen on {host}:{port}: {error.strerror or error}",
-            cure="stop what listens there, or set another gateway.port",
-            host=host,
-            port=port,
-        ) from None
-    return bound
 
 
 @contextlib.asynccontextmanager

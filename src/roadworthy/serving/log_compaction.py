@@ -1,6 +1,6 @@
-"""Puts small segments of the prediction log together: one file for what many held.
+"""Makes what gateways wrote Parquet, and puts small segments together: one file for many.
 
-A note says first which segments the new one stands for; those are removed the next time. Whoever
+A note says first which segments the new one stands for; those are removed a while later. Whoever
 lists a folder leaves out what a note names where what stands for it is in the list, so that each
 row is found once whatever is killed, or asked for, when.
 """
@@ -15,12 +15,17 @@ from typing import Any
 import msgspec
 
 from roadworthy.serving.log_retention import Segment, segments
+from roadworthy.serving.log_segments import SUFFIX
+from roadworthy.serving.log_tables import read_table
+from roadworthy_runtime.frames import FrameError
 
 SMALL_BYTES = 1 << 20
 MOST_BYTES = 8 << 20
 FEWEST = 8
 SETTLED_SECONDS = 600.0
 """Segments begun so long ago are complete, and nobody waits for their rows any more."""
+GRACE_SECONDS = 60.0
+"""What has a successor stays so long, for those who have listed it and not read it yet."""
 NOTE = ".replaces"
 
 
@@ -35,27 +40,32 @@ def superseded(folder: Path, listed: set[str]) -> set[str]:
 
 
 def compact(directory: Path, now: float, fewest: int = FEWEST) -> int:
-    """Put together what is small and old enough in each folder; how many segments that were.
+    """Make Parquet of what gateways wrote, and one segment of what is small and old enough.
 
-    First removes what was put together before. Raises OSError.
+    First removes what was put together before. Returns how many segments were replaced. Raises
+    OSError.
     """
     by_folder: dict[Path, list[Segment]] = {}
     for segment in segments(directory):
         by_folder.setdefault(segment.path.parent, []).append(segment)
     count = 0
-    for folder, found in sorted(by_folder.items()):
-        _settle(folder)
-        small = [s for s in sorted(found) if s.bytes < SMALL_BYTES and s.path.exists()]
+    for folder, listed in sorted(by_folder.items()):
+        _settle(folder, now)
+        gone = superseded(folder, {segment.path.name for segment in listed})
+        found = [s for s in sorted(listed) if s.path.name not in gone and s.path.exists()]
+        for group in _groups([s for s in found if s.path.suffix == SUFFIX]):
+            count += _put_together(folder, group, now)
+        small = [s for s in found if s.path.suffix != SUFFIX and s.bytes < SMALL_BYTES]
         for group in _groups([s for s in small if s.begun < now - SETTLED_SECONDS]):
             if len(group) >= fewest:
-                count += _put_together(folder, group, now)
+                count += _put_together(folder, group, now, least=2)
     return count
 
 
-def _groups(small: list[Segment]) -> list[list[Segment]]:
+def _groups(found: list[Segment]) -> list[list[Segment]]:
     groups: list[list[Segment]] = []
     size = MOST_BYTES
-    for segment in small:
+    for segment in found:
         if size + segment.bytes > MOST_BYTES:
             groups.append([])
             size = 0
@@ -64,32 +74,41 @@ def _groups(small: list[Segment]) -> list[list[Segment]]:
     return groups
 
 
-def _put_together(folder: Path, group: list[Segment], now: float) -> int:
-    """Write the group's rows as one segment; of how many segments, all with the same columns."""
+def _put_together(folder: Path, group: list[Segment], now: float, least: int = 1) -> int:
+    """Write the group's rows, one segment for each set of columns; how many that replaces."""
     import pyarrow as pa
-    import pyarrow.parquet as parquet
 
-    tables: list[Any] = []
-    paths: list[Path] = []
+    alike: list[tuple[list[Any], list[Path]]] = []
     for segment in group:
         try:
-            with parquet.ParquetFile(segment.path) as file:
-                table = file.read(use_threads=False)
-        except (pa.ArrowException, FileNotFoundError):
+            table = read_table(segment.path)
+        except (pa.ArrowException, FrameError, FileNotFoundError):
             continue  # who asks for its rows is told
-        if not tables or table.schema.equals(tables[0].schema):
-            tables.append(table)
-            paths.append(segment.path)
-    if len(paths) < 2:
-        return 0
-    start = paths[0].name.partition("-")[0]
-    target = folder / f"{start}-{int(now * 1e6)}-{len(paths)}.parquet"
-    note = folder / f".{target.name}{NOTE}"
+        for tables, paths in alike:
+            if table.schema.equals(tables[0].schema):
+                tables.append(table)
+                paths.append(segment.path)
+                break
+        else:
+            alike.append(([table], [segment.path]))
+    wanted = [(tables, paths) for tables, paths in alike if len(paths) >= least]
+    for number, (tables, paths) in enumerate(wanted):
+        start = paths[0].name.partition("-")[0]
+        target = folder / f"{start}-{int(now * 1e6)}-{len(paths)}-{number}.parquet"
+        _replace(paths, target, pa.concat_tables(tables))
+    return sum(len(paths) for _, paths in wanted)
+
+
+def _replace(paths: list[Path], target: Path, table: Any) -> None:
+    """Write the note that says what the target stands for, then the target."""
+    import pyarrow.parquet as parquet
+
+    note = target.with_name(f".{target.name}{NOTE}")
     _write(note, msgspec.json.encode([path.name for path in paths]))
-    fresh = folder / f".{target.name}.new"
+    fresh = target.with_name(f".{target.name}.new")
     try:
         with fresh.open("wb") as file:
-            parquet.write_table(pa.concat_tables(tables), file, compression="zstd")
+            parquet.write_table(table, file, compression="zstd")
             file.flush()
             os.fsync(file.fileno())
         newest = max(path.stat().st_mtime_ns for path in paths)
@@ -97,18 +116,23 @@ def _put_together(folder: Path, group: list[Segment], now: float) -> int:
         fresh.replace(target)
     finally:
         fresh.unlink(missing_ok=True)
-    tables.clear()
-    del table
-    pa.default_memory_pool().release_unused()
-    return len(paths)
 
 
-def _settle(folder: Path) -> None:
-    """Remove what has a successor, then the notes, also those of what never came about."""
-    for name in superseded(folder, {path.name for path in folder.iterdir()}):
-        (folder / name).unlink(missing_ok=True)
+def _settle(folder: Path, now: float) -> None:
+    """Remove what has had a successor for a while, then the note, also of what never came about.
+
+    What was begun and not finished goes too: nobody else is at it.
+    """
+    for begun in folder.glob(".*.parquet*.new"):
+        begun.unlink()
     for note in folder.glob(f".*{NOTE}"):
-        note.unlink(missing_ok=True)
+        target = note.name.removesuffix(NOTE)[1:]
+        if int(target.split("-")[1]) / 1e6 > now - GRACE_SECONDS:
+            continue
+        if (folder / target).exists():
+            for name in msgspec.json.decode(note.read_bytes(), type=list[str]):
+                (folder / name).unlink(missing_ok=True)
+        note.unlink()
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -14,6 +14,10 @@ from roadworthy.core.values import Value
 from roadworthy.errors import NotFound
 from roadworthy.serving.log_compaction import superseded
 from roadworthy.serving.log_entries import CHECK
+from roadworthy.serving.log_retention import SUFFIXES
+from roadworthy.serving.log_segments import SUFFIX
+from roadworthy.serving.log_tables import table_of
+from roadworthy_runtime.frames import FrameError
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 MICROSECOND = datetime.timedelta(microseconds=1)
@@ -126,7 +130,7 @@ def _segments_in(folder: Path) -> Iterator[_Segment]:
     gone = superseded(folder, {entry.name for entry in listed})
     for entry in listed:
         begin = entry.name.partition("-")[0]
-        if not (entry.name.endswith(".parquet") and begin.isdigit()) or entry.name in gone:
+        if not (entry.name.endswith(SUFFIXES) and begin.isdigit()) or entry.name in gone:
             continue
         try:
             written = datetime.datetime.fromtimestamp(entry.stat().st_mtime, datetime.UTC)
@@ -140,24 +144,34 @@ def _segments_in(folder: Path) -> Iterator[_Segment]:
 def _rows(path: Path, asked: Asked, oldest: datetime.datetime | None) -> list[dict[str, Any]]:
     """The rows of a segment that are wanted, ``asked.most`` at most: the first by their place."""
     import pyarrow as pa
-    import pyarrow.parquet as parquet
 
     try:
-        with parquet.ParquetFile(path) as file:
-            if not _may_have(file, asked, oldest):
-                return []
-            known = set(file.schema_arrow.names)
-            wanted = {*_ORDER, *_REASONS, "caller", "key", "role"} & known
-            facts = file.read(columns=sorted(wanted))
-            places = _wanted(facts, asked)
-            if not len(places):
-                return []
-            table = file.read().take(places)
+        if path.suffix == SUFFIX:
+            table = table_of(path.read_bytes())
+            return list(table.take(_wanted(table, asked)).to_pylist())
+        return _parquet_rows(path, asked, oldest)
     except FileNotFoundError:
-        return []  # it grew too old just now
-    except (OSError, pa.ArrowException) as error:
+        return []  # it grew too old just now, or is Parquet now
+    except (OSError, FrameError, pa.ArrowException) as error:
         print(f"{path} can't be read and is left out: {error}", file=sys.stderr)
         return []
+
+
+def _parquet_rows(
+    path: Path, asked: Asked, oldest: datetime.datetime | None
+) -> list[dict[str, Any]]:
+    import pyarrow.parquet as parquet
+
+    with parquet.ParquetFile(path) as file:
+        if not _may_have(file, asked, oldest):
+            return []
+        known = set(file.schema_arrow.names)
+        wanted = {*_ORDER, *_REASONS, "caller", "key", "role"} & known
+        facts = file.read(columns=sorted(wanted))
+        places = _wanted(facts, asked)
+        if not len(places):
+            return []
+        table = file.read().take(places)
     missing = dict.fromkeys(name for name in LATER_COLUMNS if name not in known)
     return [{**missing, **row} for row in table.to_pylist()]
 

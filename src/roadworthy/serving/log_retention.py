@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from roadworthy.serving.log_segments import SUFFIX
+
 DAY_SECONDS = 86_400.0
+SUFFIXES = (SUFFIX, ".parquet")
+"""How segments end: as gateways write them, and as they are kept."""
 
 
 class Segment(NamedTuple):
@@ -20,10 +24,10 @@ class Segment(NamedTuple):
 
 def segments(directory: Path) -> Iterator[Segment]:
     """All segments below a log's directory, in no order. Their names begin with microseconds."""
-    for path in directory.glob("*/*/*/*.parquet"):
+    for path in directory.glob("*/*/*/*"):
         begun = path.name.partition("-")[0]
         with contextlib.suppress(FileNotFoundError):
-            if begun.isdigit():
+            if path.suffix in SUFFIXES and begun.isdigit():
                 yield Segment(int(begun) / 1e6, path.stat().st_size, path)
 
 

@@ -1,8 +1,8 @@
-"""The prediction log: what was asked and answered, kept in Parquet segments off the request's path.
+"""The prediction log: what was asked and answered, kept in segments off the request's path.
 
 Entries wait in bounded memory; a thread writes them every flush interval, or sooner when many
-wait. What a ``kill -9`` loses is at most the last interval; what doesn't fit is counted. Small
-segments are put together and old ones removed in between.
+wait. What a ``kill -9`` loses is at most the last interval; what doesn't fit is counted. Now and
+then a process of its own makes segments Parquet, puts small ones together and removes old ones.
 """
 
 from __future__ import annotations
@@ -15,16 +15,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from roadworthy.serving.log_compaction import compact
-from roadworthy.serving.log_entries import Entry, Redaction, sampled, to_table
-from roadworthy.serving.log_retention import retain
+from roadworthy.serving.log_entries import Entry, Redaction, sampled
+from roadworthy.serving.log_segments import SUFFIX, write_segment
+from roadworthy.serving.log_tidying import Tidier
 from roadworthy.serving.options import LogOptions
-
-RETAIN_SECONDS = 600.0
-STATISTICS = ["time", "request_id", "caller"]
-"""Columns that rows are looked for by: of these alone a segment says what is least and greatest."""
 
 
 class PredictionLog:
@@ -47,7 +42,7 @@ class PredictionLog:
         self._closing = False
         self._numbers = itertools.count(1)
         self._redaction = Redaction(options)
-        self._retained = 0.0
+        self._tidier = Tidier(options) if options.retains else None
         self._thread = threading.Thread(target=self._work, name="prediction-log", daemon=True)
         self._thread.start()
 
@@ -83,27 +78,11 @@ class PredictionLog:
             self._wake.wait(self._options.flush_seconds)
             self._wake.clear()
             self._flush()
-            self._retain()
+            if self._tidier is not None:
+                self._tidier.look(time.monotonic())
         self._flush()
-
-    def _retain(self) -> None:
-        """Now and then put small segments together, and remove old ones."""
-        now = time.monotonic()
-        if not self._options.retains or now < self._retained:
-            return
-        self._retained = now + RETAIN_SECONDS
-        try:
-            compact(self._directory, time.time())
-            retain(
-                self._directory,
-                time.time(),
-                self._options.retention_days,
-                self._options.retention_bytes,
-            )
-        except OSError as error:
-            print(
-                f"prediction log: segments stay as they are: {error}", file=sys.stderr, flush=True
-            )
+        if self._tidier is not None:
+            self._tidier.stop()
 
     def _flush(self) -> None:
         by_release: dict[str, list[Entry]] = {}
@@ -126,7 +105,7 @@ class PredictionLog:
             self._taken_bytes += sum(entry.bytes for entry in group)
 
     def _write(self, release: str, entries: list[Entry]) -> None:
-        table = to_table(entries, self._redaction)
+        content = write_segment(entries, self._redaction)
         model, _, number = release.partition("@")
         day = time.strftime("%Y-%m-%d", time.gmtime(entries[0].at / 1e9))
         folder = self._directory / model / (number or "0") / day
@@ -135,30 +114,11 @@ class PredictionLog:
         fresh = folder / f".{name}.new"
         try:
             with fresh.open("wb") as file:
-                write_parquet(table, file)
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            fresh.replace(folder / f"{name}.parquet")
+            fresh.replace(folder / f"{name}{SUFFIX}")
         finally:
             fresh.unlink(missing_ok=True)
-
-
-def write_parquet(table: Any, file: Any) -> None:
-    """Write a segment as quickly as may be: it is done beside requests.
-
-    Dictionaries are read back as what they hold. Parquet has no type of its own for durations, so
-    that a table with some has to say Arrow's types.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
-
-    durations = any(pa.types.is_duration(column.type) for column in table.schema)
-    if durations:
-        plain = [
-            field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
-            for field in table.schema
-        ]
-        table = table.cast(pa.schema(plain))
-    parquet.write_table(
-        table, file, compression="lz4", write_statistics=STATISTICS, store_schema=durations
-    )
+        if self._tidier is not None:
+            self._tidier.wrote(len(content))

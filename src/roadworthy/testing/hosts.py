@@ -18,16 +18,18 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import httpx
 import msgspec
 
 from roadworthy.core.deployment import AgentStatus, Route, RoutingTable, WorkerSpec
-from roadworthy.errors import RoadworthyError, Unavailable
+from roadworthy.errors import NotFound, RoadworthyError, Unavailable
 from roadworthy.serving.agent import run_agent
 from roadworthy.serving.options import AgentOptions, Limits, LogOptions
 from roadworthy.testing.flows import write_flow
+
+if TYPE_CHECKING:
+    import httpx
 
 SOURCE = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
@@ -152,8 +154,21 @@ class Host:
 
     def client(self, **options: Any) -> httpx.Client:
         """A client of the gateway."""
+        import httpx
+
         address = f"http://{self.status().gateway_address}"
         return httpx.Client(base_url=address, timeout=30.0, trust_env=False, **options)
+
+    def logged(self, **asked: Any) -> list[dict[str, Any]]:
+        """The rows of ``tiny`` in the prediction log; options as `Asked` has them."""
+        from roadworthy.serving.log_query import Asked, find_rows
+
+        try:
+            return find_rows(
+                self.directory / "predictions", Asked(model="tiny", most=100_000, **asked)
+            )
+        except NotFound:
+            return []
 
     def workers(self, release: str) -> list[int]:
         """The pids of a release's ready workers."""

@@ -7,7 +7,6 @@ import io
 import socket
 
 import pyarrow as pa
-import pyarrow.parquet as parquet
 import pytest
 
 from roadworthy.serving.options import Limits
@@ -143,10 +142,7 @@ def test_the_log_has_every_row_with_its_place_in_the_stream(host, client):
     client.post(PATH, content=content, headers={**ARROW, "x-request-id": "whole-stream"})
 
     def logged():
-        rows = []
-        for path in (host.directory / "predictions").rglob("*.parquet"):
-            asked = [("request_id", "==", "whole-stream")]
-            rows += parquet.read_table(path, filters=asked).to_pylist()
+        rows = host.logged(request_id="whole-stream")
         return sorted(rows, key=lambda row: row["row"]) if len(rows) == 1500 else None
 
     rows = wait_until(logged, what="all rows in the log")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-import pyarrow.parquet as parquet
-
 from roadworthy.serving.inference import PACKED_FROM
 from roadworthy.testing.hosts import Host, wait_until
 
@@ -42,8 +40,7 @@ def test_large_and_small_requests_that_wait_together_each_get_their_own_answers(
         assert [found[at] for at in range(len(requests))] == [scores(each) for each in requests]
 
         def logged() -> list[dict[str, Any]]:
-            paths = (host.directory / "predictions").rglob("*.parquet")
-            kept = [row for path in paths for row in parquet.read_table(path).to_pylist()]
+            kept = host.logged()
             return kept if len(kept) == sum(map(len, requests)) else []
 
         kept = wait_until(logged, what="all rows in the log")

@@ -7,9 +7,10 @@ import signal
 from pathlib import Path
 
 import httpx
-import pyarrow.parquet as parquet
+import msgspec
 import pytest
 
+from roadworthy.serving.log_tables import read_table
 from roadworthy.testing.hosts import Host, wait_until
 
 ROW = {"a": 1.5, "b": 2, "kind": "fine"}
@@ -18,7 +19,10 @@ COUNT = 3
 
 @pytest.fixture(scope="module")
 def host():
-    with Host(gateways=COUNT, lease_seconds=60.0) as started:
+    made = Host(gateways=COUNT, lease_seconds=60.0)
+    log = msgspec.structs.replace(made.options.log, retains=False)  # whose names tell the process
+    made.options = msgspec.structs.replace(made.options, log=log)
+    with made as started:
         started.follow(1, started.add_flow(1))
         started.applied()
         yield started
@@ -59,8 +63,8 @@ def requests_counted(host: Host) -> float:
 def logged_by(host: Host, request_id: str) -> dict[str, int]:
     """The rows of a request id in the log, by the process that wrote them."""
     found: dict[str, int] = {}
-    for path in (host.directory / "predictions").rglob("*.parquet"):
-        rows = parquet.read_table(path, columns=["request_id"]).to_pylist()
+    for path in (host.directory / "predictions").rglob("*.rows"):
+        rows = read_table(path).to_pylist()
         own = sum(row["request_id"] == request_id for row in rows)
         if own:
             pid = path.name.split("-")[1]

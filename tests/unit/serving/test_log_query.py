@@ -16,6 +16,7 @@ import pytest
 from roadworthy.core.signature import Signature
 from roadworthy.errors import NotFound
 from roadworthy.serving.answers import Answered
+from roadworthy.serving.log_compaction import GRACE_SECONDS, compact
 from roadworthy.serving.log_entries import Entry
 from roadworthy.serving.log_query import Asked, find_rows, logged_models, search_rows
 from roadworthy.serving.options import LogOptions
@@ -60,10 +61,8 @@ def entry(minute: float, n: int = 1, rejected: int | None = None, **more) -> Ent
     return Entry(**{**fields, **more})
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
+def write(directory: Path) -> None:
     """Segments of two releases, written out of order, one of a refused request."""
-    directory = tmp_path / "predictions"
     for group in (
         [entry(30), entry(10, n=2, rejected=1), entry(20, caller="ada")],
         [entry(5, release="tiny@2"), entry(25, release="tiny@2", key="order-7")],
@@ -74,6 +73,19 @@ def log(tmp_path: Path) -> Path:
         for each in group:
             writer.append(each)
         writer.close()
+
+
+@pytest.fixture(params=["as written", "made Parquet", "both there"])
+def log(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Such segments as a gateway left them, and as they are later."""
+    directory = tmp_path / "predictions"
+    write(directory)
+    if request.param != "as written":
+        assert compact(directory, NOON.timestamp()) == 4
+        assert len(list(directory.rglob("*.rows"))) == 4
+    if request.param == "made Parquet":
+        compact(directory, NOON.timestamp() + GRACE_SECONDS)
+        assert not list(directory.rglob("*.rows"))
     return directory
 
 
@@ -121,14 +133,30 @@ def test_a_model_without_a_log_is_told_with_the_nearest_name(log):
         find_rows(log, Asked(model=".."))
 
 
-def test_a_damaged_segment_is_told_and_the_others_are_read(log, capsys):
-    torn = next(log.rglob("2026-03-02/*.parquet"))
+def test_a_damaged_segment_is_told_and_the_others_are_read(tmp_path, capsys):
+    log = tmp_path / "predictions"
+    write(log)
+    torn = next(log.rglob("2026-03-02/*.rows"))
+    whole = torn.read_bytes()
+    flipped = whole[:200] + bytes([whole[200] ^ 1]) + whole[201:]
+    for damaged in (whole[:-100], flipped, b"RWL1", b""):
+        torn.write_bytes(damaged)
+        found = ids(find_rows(log, Asked(model="tiny")))
+        assert ("r30" in found, "r1440" in found) == (True, False)
+        assert torn.name in capsys.readouterr().err
+    torn.write_bytes(whole)
+    compact(log, NOON.timestamp())
+    (torn,) = log.rglob("2026-03-02/*.parquet")
     torn.write_bytes(torn.read_bytes()[:-100])
     assert "r30" in ids(find_rows(log, Asked(model="tiny")))
     assert torn.name in capsys.readouterr().err
 
 
-def test_segments_without_the_later_columns_are_read(log):
+def test_segments_without_the_later_columns_are_read(tmp_path):
+    log = tmp_path / "predictions"
+    write(log)
+    compact(log, NOON.timestamp())
+    compact(log, NOON.timestamp() + GRACE_SECONDS)
     for path in log.rglob("*.parquet"):
         table = parquet.read_table(path)
         parquet.write_table(table.drop_columns(["key", "refused", "protocol", "weight"]), path)
@@ -183,7 +211,7 @@ def test_a_search_that_is_cut_short_says_how_far_it_looked(log):
 
 def test_segments_that_can_not_matter_are_not_opened(log):
     """What was written before the rows that are found is left alone."""
-    for path in (log / "tiny").glob("*/2026-03-01/*.parquet"):
+    for path in (log / "tiny").glob("*/2026-03-01/[0-9]*"):
         os.utime(path, (NOON.timestamp() + 3600,) * 2)
     opened = []
     found = search_rows(

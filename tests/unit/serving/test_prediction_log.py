@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import fcntl
 import threading
 import time
 from pathlib import Path
@@ -15,14 +16,27 @@ import pytest
 
 from roadworthy.core.signature import Signature
 from roadworthy.serving.answers import Answered
-from roadworthy.serving.log_entries import Entry, Redaction, arrow_array, to_table
+from roadworthy.serving.log_compaction import GRACE_SECONDS
+from roadworthy.serving.log_entries import Entry, Redaction
 from roadworthy.serving.log_retention import retain
+from roadworthy.serving.log_segments import write_segment
+from roadworthy.serving.log_tables import read_table, table_of
+from roadworthy.serving.log_tidying import LOCK, TIDY_BYTES, TIDY_SECONDS, Tidier, tidy
 from roadworthy.serving.options import LogOptions
-from roadworthy.serving.prediction_log import PredictionLog, write_parquet
+from roadworthy.serving.prediction_log import PredictionLog
 from roadworthy.testing.flows import SIGNATURE
+from roadworthy.testing.hosts import wait_until
 from roadworthy_runtime.frames import pack
 
 TINY = msgspec.convert(SIGNATURE, Signature)
+
+
+PLAIN = Redaction(LogOptions(directory=""))
+
+
+def to_table(entries: list[Entry], redaction: Redaction = PLAIN) -> pa.Table:
+    """What is read of a segment with these entries."""
+    return table_of(write_segment(entries, redaction))
 
 
 def entry(n: int = 1, **more) -> Entry:
@@ -87,8 +101,8 @@ def test_closing_writes_what_waits_one_segment_a_release(tmp_path):
     log.log.append(entry(2))
     log.log.close()
     assert sorted(log.written) == [1, 5]
-    (segment,) = (tmp_path / "tiny" / "1" / "2023-11-14").glob("*.parquet")
-    assert parquet.read_table(segment).num_rows == 5
+    (segment,) = (tmp_path / "tiny" / "1" / "2023-11-14").glob("*.rows")
+    assert read_table(segment).num_rows == 5
     assert not list(tmp_path.rglob("*.new"))
 
 
@@ -184,9 +198,7 @@ def test_a_sample_keeps_requests_whole_with_their_weight_and_all_that_went_wrong
         log.log.append(entry(0, request_id=f"refused-{number}", status=422, answered=None))
         log.log.append(entry(1, request_id=f"every-{number}", release="every@1"))
     log.log.close()
-    rows = [
-        row for path in tmp_path.rglob("*.parquet") for row in parquet.read_table(path).to_pylist()
-    ]
+    rows = [row for path in tmp_path.rglob("*.rows") for row in read_table(path).to_pylist()]
     plain = [row for row in rows if row["request_id"].startswith("plain")]
     assert {row["weight"] for row in plain} == {4.0}
     assert 100 < len(plain) < 300
@@ -230,14 +242,45 @@ def test_segments_leave_by_age_and_by_size_the_oldest_first(tmp_path):
     assert [path.exists() for path in paths] == [False, False, True, True]
 
 
-def test_the_log_removes_old_segments_by_itself(tmp_path):
+def test_what_is_written_is_made_parquet_and_what_is_old_goes(tmp_path):
     old = segment(tmp_path, "2000-01-01", 946_684_800.0, 10)
-    log = Log(tmp_path, flush_rows=1, retention_days=1.0)
-    log.log.append(entry(at=time.time_ns()))
-    assert log.told.wait(20)
+    log = Log(tmp_path)
+    log.log.append(entry(3, at=time.time_ns()))
     log.log.close()
+    before = [read_table(path).to_pylist() for path in tmp_path.rglob("*.rows")]
+    assert tidy(tmp_path, time.time(), 1.0, 0)
     assert not old.exists()
-    assert len(list(tmp_path.rglob("*.parquet"))) == 1
+    assert tidy(tmp_path, time.time() + GRACE_SECONDS + 1, 1.0, 0)
+    (path,) = (path for path in tmp_path.rglob("*") if path.is_file() and path.name[0] != ".")
+    assert path.suffix == ".parquet"
+    assert [parquet.read_table(path).to_pylist()] == before
+
+
+def test_one_process_tidies_at_a_time(tmp_path):
+    with (tmp_path / LOCK).open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert not tidy(tmp_path, time.time(), 0, 0)
+    assert tidy(tmp_path, time.time(), 0, 0)
+
+
+def test_a_process_of_its_own_tidies_when_there_is_something_to_do(tmp_path):
+    log = Log(tmp_path, retains=False)
+    log.log.append(entry(3))
+    log.log.close()
+    begun = time.monotonic()
+    tidier = Tidier(LogOptions(directory=str(tmp_path)))
+    tidier.look(begun + TIDY_SECONDS + 1)
+    assert not tidier.runs, "nothing was written"
+    tidier.wrote(1)
+    tidier.look(begun)
+    assert not tidier.runs, "it is too early"
+    tidier.wrote(TIDY_BYTES)
+    tidier.look(begun)
+    assert tidier.runs
+    wait_until(lambda: not tidier.runs, what="the end of the process")
+    (made,) = tmp_path.rglob("*.parquet")
+    assert parquet.read_table(made).num_rows == 3
+    tidier.stop()
 
 
 def test_columns_that_are_laid_out_already_make_the_same_rows():
@@ -262,27 +305,36 @@ def test_columns_that_are_laid_out_already_make_the_same_rows():
 
 
 @pytest.mark.parametrize("others", [0, 1])
-def test_texts_by_their_codes_are_logged_as_texts(tmp_path, others):
+def test_texts_by_their_codes_are_logged_as_texts(others):
     texts = ["é", "x", "é"]
     values = {"a": ("float", [1.5, 2.5, 3.5]), "b": ("int", [1, 2, 3]), "kind": ("text", texts)}
     coded = {
         name: (wire, pack(wire, each, {"x": 0, "é": 1} if wire == "text" else None))
         for name, (wire, each) in values.items()
     }
-    with (tmp_path / "a.parquet").open("wb") as file:
-        entries = [entry(3, columns=coded), *[entry(1)] * others, entry(3, columns=coded)]
-        write_parquet(to_table(entries), file)
-    table = parquet.read_table(tmp_path / "a.parquet")
+    entries = [entry(3, columns=coded), *[entry(1)] * others, entry(3, columns=coded)]
+    table = to_table(entries)
     assert not any(pa.types.is_dictionary(field.type) for field in table.schema)
     kinds = table["input:kind"].to_pylist()
     assert [kind for kind in kinds if kind in texts] == texts * 2
 
 
-def test_durations_are_read_back_as_durations(tmp_path):
-    with (tmp_path / "a.parquet").open("wb") as file:
-        table = to_table([entry(2)])
-        waited = arrow_array("timedelta", [1, None])
-        write_parquet(table.append_column("input:waited", waited), file)
-    found = parquet.read_table(tmp_path / "a.parquet")
-    assert found["input:waited"].to_pylist() == [datetime.timedelta(microseconds=1), None]
-    assert found["release"].to_pylist() == table["release"].to_pylist()
+def test_times_and_durations_are_read_back_as_such(tmp_path):
+    facts = msgspec.to_builtins(TINY)
+    facts["columns"][0] |= {"type": "timedelta", "dtype": "timedelta64[us]"}
+    facts["columns"][1] |= {"type": "datetime", "dtype": "datetime64[us]"}
+    columns = {
+        "a": ("timedelta", [1, None]), "b": ("datetime", [0, 86_400_000_000]),
+        "kind": ("text", ["x", "y"]),
+    }  # fmt: skip
+    log = Log(tmp_path)
+    log.log.append(entry(2, columns=columns, signature=msgspec.convert(facts, Signature)))
+    log.log.close()
+    tidy(tmp_path, time.time(), 0, 0)
+    for path in (*tmp_path.rglob("*.rows"), *tmp_path.rglob("*.parquet")):
+        found = read_table(path)
+        assert found["input:a"].to_pylist() == [datetime.timedelta(microseconds=1), None]
+        assert [str(value) for value in found["input:b"].to_pylist()] == [
+            "1970-01-01 00:00:00", "1970-01-02 00:00:00",
+        ]  # fmt: skip
+        assert found["release"].to_pylist() == ["tiny@1"] * 2
