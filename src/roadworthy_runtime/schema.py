@@ -19,7 +19,7 @@ def input_signature(name: str, value: Any, required: List[Any]) -> Dict[str, Any
     kind = kind_of_input(value)
     out: Dict[str, Any] = {"input": name, "kind": kind}
     if kind == "dataframe":
-        out["columns"] = [column(str(label), value[label], label) for label in required]
+        out["columns"] = [column(_title(label), value[label], label) for label in required]
     elif kind == "series":
         out["columns"] = [column(str(value.name or name), value, value.name)]
         out["named"] = value.name is not None
@@ -57,7 +57,7 @@ def output_signature(name: str, value: Any, example: int = 0) -> Dict[str, Any]:
     if kinds.is_frame(value):
         out["kind"] = "dataframe"
         labels = list(value.columns)
-        out["columns"] = [column(str(label), value[label], label, example) for label in labels]
+        out["columns"] = [column(_title(label), value[label], label, example) for label in labels]
     elif kinds.is_series(value):
         out["kind"] = "series"
         out["columns"] = [column(name, value, value.name, example)]
@@ -86,7 +86,11 @@ def column(name: str, values: Any, label: Any, example: int = 0) -> Dict[str, An
     good = series[~null]
     out["type"] = _type(series, good)
     out["nullable"] = bool(null.any())
-    if label != name and isinstance(label, (str, int, float)) and not isinstance(label, bool):
+    if (
+        label != name
+        and isinstance(label, (str, int, float, tuple))
+        and not isinstance(label, bool)
+    ):
         out["label"] = label
     if hasattr(series.dtype, "categories"):
         out["categories"] = [plain(item) for item in series.dtype.categories]
@@ -105,6 +109,11 @@ def column(name: str, values: Any, label: Any, example: int = 0) -> Dict[str, An
         place = min(example, len(series) - 1)
         out["example"] = plain(good.iloc[0] if null[place] else series.iloc[place])
     return {key: value for key, value in out.items() if value is not None}
+
+
+def _title(label: Any) -> str:
+    """The name of a column in the signature; one level alone, as of ``columns=[names]``, is it."""
+    return str(label[0] if isinstance(label, tuple) and len(label) == 1 else label)
 
 
 def _type(series: Any, good: Any) -> str:

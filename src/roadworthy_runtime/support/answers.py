@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from .basis import FlowError, is_null, length, numpy, pandas
+from .basis import FlowError, is_null, label_of, length, numpy, pandas
 
 
 class Output:
@@ -16,7 +16,7 @@ class Output:
         self.kind: str = spec["kind"]
         self.columns: list[str] = [column["name"] for column in spec["columns"]]
         self.dtypes: list[str] = [column["dtype"] for column in spec["columns"]]
-        self.labels: list[Any] = [c.get("label", c["name"]) for c in spec["columns"]]
+        self.labels: list[Any] = [label_of(column) for column in spec["columns"]]
         self.ndim: int = spec.get("ndim", 1 if len(self.columns) == 1 else 2)
 
     def check(self, value: Any, n: int) -> None:

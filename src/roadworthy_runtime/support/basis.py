@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -98,6 +98,12 @@ def length(value: Any) -> int:
     """How many rows a table, array or list has."""
     shape = getattr(value, "shape", None)
     return int(shape[0]) if shape else len(value)
+
+
+def label_of(spec: Mapping[str, Any]) -> Any:
+    """What the program's table calls a column of the signature; of several levels a tuple."""
+    label = spec.get("label", spec["name"])
+    return tuple(label) if isinstance(label, list) else label
 
 
 def is_null(value: Any) -> bool:

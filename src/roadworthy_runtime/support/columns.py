@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Optional
 
-from .basis import FlowError, is_null, numpy, pandas
+from .basis import FlowError, is_null, label_of, numpy, pandas
 
 Convert = Callable[[Any, Sequence[int]], Any]
 _NEVER_NULL = {str, int, bool, bytes}
@@ -28,7 +28,7 @@ class InputColumn:
 
     def __init__(self, spec: Mapping[str, Any], kind: str) -> None:
         self.name: str = spec["name"]
-        self.label: Any = spec.get("label", self.name)
+        self.label: Any = label_of(spec)
         self.type: str = spec["type"]
         self.dtype: str = spec["dtype"]
         self.nullable: bool = spec.get("nullable", False)

@@ -108,7 +108,8 @@ class Flow:
         names = [column.name for column in self.columns]
         if hasattr(rows, "iloc") and hasattr(rows, "columns"):
             labels = set(rows.columns)
-            found = {c.name: _values(rows[c.label]) for c in self.columns if c.label in labels}
+            read = {c.name: c.label if c.label in labels else c.name for c in self.columns}
+            found = {name: _values(rows[own]) for name, own in read.items() if own in labels}
             return found, len(rows)
         if isinstance(rows, Mapping):
             lengths = {len(rows[name]) for name in names if name in rows}
