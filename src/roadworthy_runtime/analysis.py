@@ -18,6 +18,7 @@ from .lanes import Lane, choose_rows, duplicate, execute, fresh, inplace_rows, s
 from .refusal import Refusal
 from .rows import candidates, columns_of, is_opaque, same, take
 from .snapshot import snapshot
+from .testside import Lesson
 from .trace import ONLY, Const, Op, Recording, Ref, Source, fill, first_node, looked_at, shows
 
 ROW, STATE = "row", "state"
@@ -92,6 +93,8 @@ class Analysis:
         self._telling: Optional[List[Any]] = None
         self._places: Dict[int, Tuple[Any, Any]] = {}
         self._copies: Dict[Tuple[int, int], Any] = {}
+        self.taught: Dict[int, Lesson] = {}
+        """Operations of a test side that get what the training side learned."""
         self.as_fitted: Dict[int, Any] = {}
         """Copies of the views that estimators were fitted on, made when they were."""
         self._versions: Dict[int, int] = {}
@@ -128,11 +131,11 @@ class Analysis:
             return op.args[1].node if isinstance(op.args[1], Ref) else None
         return None
 
-    def needed(self, goals: Sequence[int]) -> Set[int]:
-        """Indices of the operations that the goals need."""
+    def needed(self, goals: Sequence[int], end: Optional[int] = None) -> Set[int]:
+        """Indices of the operations that the goals need, of those before operation ``end``."""
         nodes = {self.base(node) for node in goals} | set(goals)
         kept: Set[int] = set()
-        for op in reversed(self.recording.ops):
+        for op in reversed(self.recording.ops[:end]):
             changed = self.writes(op)
             if op.result in nodes or (changed is not None and changed in nodes):
                 kept.add(op.index)
@@ -180,6 +183,9 @@ class Analysis:
         rows = [node for node in followed if self.roles.get(node) == ROW]
         if not rows:
             return self._state_only(op)
+        numbered = forms.numbered(self, op)
+        if numbered is not None:
+            return self._settle(op, numbered)
         owner = first_node(op)
         changed = self.writes(op)
         if changed is not None and self.roles.get(changed) == STATE:
@@ -197,7 +203,12 @@ class Analysis:
             return self._new_rows(op)
         if changed is not None:
             return None if beside.settle(self, op, changed) else self._change(op, changed)
-        rule = forms.special(self, op) or forms.of_groups(self, op)
+        self._settle(op, self._rule(op))
+
+    def _rule(self, op: Op) -> Optional[Rule]:
+        """What becomes of an operation that gives a new value; None: it is state, or refused."""
+        rule: Optional[Rule] = forms.taught(self, op) or forms.special(self, op)
+        rule = rule or forms.of_groups(self, op)
         if rule is None and forms.positional(op) and self._position(op):
             rule = self.bypass(op)
         elif rule is None and not forms.refits(op):
@@ -206,7 +217,7 @@ class Analysis:
             rule = forms.frozen(self, op)
         if rule is None and not forms.refits(op):
             rule = self.bypass(op)
-        self._settle(op, rule)
+        return rule
 
     def _start(self, op: Op) -> None:
         node = op.result
@@ -328,7 +339,8 @@ class Analysis:
     def _freeze(self, op: Op, result: Any, from_rows: bool) -> None:
         node = op.result
         assert node is not None
-        self.full.values[node] = result
+        lesson = self.taught.get(op.index)
+        self.full.values[node] = result = result if lesson is None else lesson.value
         self.roles[node] = STATE
         if from_rows:
             self.derived.add(node)

@@ -150,6 +150,8 @@ class Describer:
         producer = self.analysis.producer.get(node)
         names = self.analysis.recording.names.get(node, [])
         hint = names[0][0] if names else self._hint(producer)
+        if producer is not None and producer.index in self.analysis.taught:
+            producer = self.analysis.taught[producer.index].op
         line = self.sites[producer.site].line if producer is not None else 0
         learned = node in self.analysis.derived
         return self._state(step.frozen[node], hint, line, learned)

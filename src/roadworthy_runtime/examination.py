@@ -29,8 +29,12 @@ Check = dict[str, Any]
 class Examination:
     """The checks of one loaded flow on its sample."""
 
-    def __init__(self, flow: Any, law: Law, sample: Sample, declared: float) -> None:
+    def __init__(
+        self, flow: Any, law: Law, sample: Sample, declared: float, retaught: bool = False
+    ) -> None:
         self.flow, self.law, self.sample, self.declared = flow, law, sample, declared
+        self.retaught = retaught
+        """Whether the sample's answers are prepared with what the training side learned."""
         self.notes: list[str] = []
         self.whole = law.ask(sample.columns, sample.n)
         rows = telling_rows(sample.columns, sample.n, _LAW_ROWS)
@@ -64,6 +68,8 @@ class Examination:
     def replay(self) -> Check:
         """Whether the sample's rows get their recorded answers."""
         title = "Replay gives the program's own answers"
+        if self.retaught:
+            title += ", had its test side been prepared as its training side was"
         required = "equal" if not self.declared else f"equal within {self.declared:g} relative"
         if self.whole.error:
             return check("replay", title, self.whole.error, False, {}, required)

@@ -100,6 +100,29 @@ def of_groups(analysis: Any, op: Op) -> Any:
     return _tried(analysis, op, form)
 
 
+def taught(analysis: Any, op: Op) -> Any:
+    """An operation of a test side with what the training side learned, as a Rule."""
+    lesson = analysis.taught.get(op.index)
+    if lesson is None or lesson.applied is None:
+        return None
+    note = "as the training side learned it at line %d" % analysis.line(lesson.op)
+    return _tried(analysis, op, Form(lesson.applied, note))
+
+
+def numbered(analysis: Any, op: Op) -> Any:
+    """``pd.DataFrame(X, index=range(240))`` of 240 rows of an array: labels that say the place."""
+    if op.kind != "call" or _callee(op) not in ("DataFrame", "Series") or "index" not in op.kwargs:
+        return None
+    index = op.kwargs["index"]
+    rows = _plain(analysis, op.args[1] if len(op.args) > 1 else op.kwargs.get("data"))
+    if _is_row(analysis, index) or not kinds.is_array(rows):
+        return None
+    if list(_plain(analysis, index)) != list(range(len(rows))):
+        return None
+    kwargs = {key: value for key, value in op.kwargs.items() if key != "index"}
+    return _tried(analysis, op, Form(op.having(op.args, op.result, kwargs), "rows numbered from 0"))
+
+
 def _asks(learned: Dict[Any, Dict[Any, Any]]) -> bool:
     return any(answers for groups in learned.values() for answers in groups.values())
 

@@ -16,7 +16,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from . import facade
 from .asked import analysed, check_replay, find_outputs, find_source
@@ -181,16 +181,55 @@ def capture(
     source = find_source(program, recording, spec.get("input"), list(outputs.values()))
     towards = [node for fit in recorder.fits for node in fit.towards]
 
+    taught: Dict[int, Any] = {}
+
     def make(*given: Any) -> Analysis:
-        return watch.begin(Analysis(*given)) if watch else Analysis(*given)
+        made = watch.begin(Analysis(*given)) if watch else Analysis(*given)
+        made.taught.update(taught)
+        return made
 
     try:
         analysis = analysed(make, recording, source, outputs, towards, learned_from)
-        _write_flow(program, analysis, spec, out, outputs, live, towards, watch)
+        check_replay(analysis, outputs, live)
+        analysis = _prepared_alike(
+            analysis, taught,
+            lambda own: analysed(make, recording, own, outputs, towards, learned_from),
+        )  # fmt: skip
+        _write_flow(program, analysis, spec, out, outputs, {} if taught else live, towards, watch)
     except Refusal as refusal:
         if watch:
             refusal.details["explained"] = watch.refused(refusal)
         raise
+
+
+def _prepared_alike(analysis: Any, taught: Dict[int, Any], again: Callable[[Any], Any]) -> Any:
+    """The analysis in which rows are prepared for an answer as they were for learning.
+
+    Where a test side learned by itself, ``again`` makes one from the input in which it is
+    ``taught`` what the training side learned. Raises Refusal.
+    """
+    from .planner import steps_for
+    from .testside import Unequal, lessons, tell
+    from .training import check_training
+
+    first = analysis
+    while True:
+        try:
+            check_training(analysis, steps_for(analysis, list(analysis.outputs.values())))
+        except Unequal as unequal:
+            new = lessons(analysis, unequal)
+            if taught.keys() >= new.keys():
+                raise
+            taught.update(new)
+            try:
+                analysis = again(analysis.source)
+            except Refusal:
+                raise unequal from None
+        else:
+            break
+    if taught:
+        tell(first, analysis)
+    return analysis
 
 
 def _write_flow(
@@ -202,14 +241,11 @@ def _write_flow(
     from .columns import learned_from_rows, required_columns
     from .describe import Describer
     from .planner import Runner, flow_steps, steps_for
-    from .training import check_training
 
     recorder = program.recorder
     source = analysis.source
     _warn_prepared(recorder, analysis)
-    check_replay(analysis, outputs, live)
     steps = steps_for(analysis, list(outputs.values()))
-    check_training(analysis, steps)
     runner = Runner(analysis, steps)
     known = [node for node in towards if analysis.roles.get(node) == "row"]
     asked = facade.REQUEST
@@ -252,6 +288,7 @@ def _write_flow(
         "lines": lines_of(analysis, final, describer, program),
         "decisions": decisions_of(analysis, final, columns, program),
         "tolerance": tolerance,
+        "retaught": bool(analysis.taught),
         "cells": labels,
         "warnings": [*program.notes, *analysis.warnings],
         "explained": watch.told(final, describer) if watch else [],

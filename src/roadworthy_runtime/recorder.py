@@ -193,6 +193,7 @@ class Recorder(RowLoops):
                     tuple(found[:1]),
                     tuple(node for node in target if node is not None),
                     type(args[0]).__name__ if args else "",
+                    len(self.ops),
                 )
             )
 

@@ -160,12 +160,16 @@ class Source(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """One ``fit``: its line, the nodes learned from and towards, and the class of what learned."""
+    """One ``fit``: its line, the nodes learned from and towards, and the class of what learned.
+
+    ``at``: how many operations came before it.
+    """
 
     line: int
     nodes: Tuple[int, ...]
     towards: Tuple[int, ...]
     owner: str
+    at: int
 
 
 class Recording(NamedTuple):

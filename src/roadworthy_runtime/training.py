@@ -16,8 +16,8 @@ from .analysis import ROW, Analysis
 from .halves import positions_of_fold
 from .lanes import duplicate, fresh
 from .planner import Runner, Step
-from .refusal import Refusal
 from .rows import same, take
+from .testside import Unequal
 from .trace import Const, Ref
 
 _MOST = 200
@@ -29,28 +29,25 @@ def learned_from(analysis: Analysis) -> List[int]:
 
 
 def check_training(analysis: Analysis, steps: List[Step]) -> None:
-    """Raises Refusal where an estimator would be given other values than it learned from."""
+    """Raises Unequal where an estimator would be given other values than it learned from."""
     runner = Runner(analysis, steps)
     for step in steps:
         found = _pair(analysis, step)
         if found is None:
             continue
-        now, then = found
+        now, then, at = found
         ids = analysis.full.ids[then]
         rows = np.sort(np.random.Generator(np.random.PCG64(11)).permutation(ids)[:_MOST])
         places = analysis.places(ids)
         if places is None or not len(rows) or (rows < 0).any():
             continue
-        runner.rows = rows
-        try:
-            trace = runner.run(duplicate(fresh(take(analysis.source.value, rows))), until=step)
-        except Exception:
+        given = _given(runner, rows, step, now)
+        if given is None:
             continue
-        given = trace.values[now]
         before = take(analysis.as_fitted.get(then, analysis.full.values[then]), places[rows])
         if kinds.is_array(before) != kinds.is_array(given):
             before, given = np.asarray(before), np.asarray(given)
-        if kinds.rows_of(given) != len(rows) or same(before, given):
+        if same(before, given):
             continue
         if _predicted(analysis, now) and _predicted(analysis, then):
             text = "line %d: learned from predictions of models that did not know the rows (out of "
@@ -62,17 +59,48 @@ def check_training(analysis: Analysis, steps: List[Step]) -> None:
             text += "from the other folds; answers use what was learned from all of them"
             analysis.warnings.append(text % analysis.line(step.op))
             continue
-        raise Refusal(
+        unequal = Unequal(
             "%s was fitted on rows prepared otherwise than those it answers%s"
             % (type(step.op.args[0].value).__name__, _where(before, given)),
             "prepare both with what was learned from the training rows: fit on them once, then "
             "transform; or fill with the training side's own mean",
             analysis.line(step.op), "law-broken",
         )  # fmt: skip
+        unequal.asked, unequal.fitted = (now, step.op.index), (then, at)
+        raise unequal
 
 
-def _pair(analysis: Analysis, step: Step) -> Optional[Tuple[int, int]]:
-    """(node given to an estimator now, node that it was fitted on) of such a step."""
+def _given(runner: Runner, rows: Any, step: Step, node: int) -> Any:
+    """What a step would be given for rows of the input; None where it can't be computed.
+
+    Conditions that chose the test side lose these rows: then none is asked.
+    """
+    value = take(runner.analysis.source.value, rows)
+    runner.rows = rows
+    for bypassed in ({}, _conditions(runner)):
+        runner.bypassed = bypassed
+        try:
+            given = runner.run(duplicate(fresh(value)), until=step).values[node]
+        except Exception:
+            continue
+        if kinds.rows_of(given) == len(rows):
+            return given
+    return None
+
+
+def _conditions(runner: Runner) -> Dict[int, int]:
+    """The steps that select rows of a table by a mask, and the table's node."""
+    found: Dict[int, int] = {}
+    for step in runner.steps:
+        op = step.applied
+        if step.rule.rejects and op.kind == "item" and isinstance(op.args[1], Ref):
+            if isinstance(op.args[0], Ref):
+                found[op.index] = runner.analysis.behind(op.args[0].node, runner.analysis.full)
+    return found
+
+
+def _pair(analysis: Analysis, step: Step) -> Optional[Tuple[int, int, int]]:
+    """(node given to an estimator now, node that it was fitted on, when) of such a step."""
     op = step.op
     if step.rule.rule != "apply" or op.kind != "method" or len(op.args) < 2:
         return None
@@ -82,14 +110,14 @@ def _pair(analysis: Analysis, step: Step) -> Optional[Tuple[int, int]]:
         return None
     line, owner = op.args[0].learned, type(op.args[0].value).__name__
     fits = [fit for fit in analysis.recording.fits if fit.line == line and fit.owner == owner]
-    fitted = [fit.nodes[0] for fit in fits if fit.nodes]
+    fitted = [(fit.nodes[0], fit.at) for fit in fits if fit.nodes]
     now = op.args[1].node
-    if not fitted or now in fitted:
+    if not fitted or now in [node for node, _ in fitted]:
         return None
-    then = fitted[-1]
+    then, at = fitted[-1]
     if analysis.roles.get(then) != ROW or analysis.roles.get(now) != ROW:
         return None
-    return (now, then) if isinstance(analysis.full.ids.get(then), np.ndarray) else None
+    return (now, then, at) if isinstance(analysis.full.ids.get(then), np.ndarray) else None
 
 
 def _predicted(analysis: Analysis, node: int) -> bool:

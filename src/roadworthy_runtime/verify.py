@@ -98,7 +98,8 @@ def verify(
     checks.append(_state(directory))
     declared = flow_tolerance(directory) if tolerance is None else tolerance
     law = Law(flow, declared)
-    examination = Examination(flow, law, sample, declared)
+    retaught = bool(_document(directory).get("retaught", False))
+    examination = Examination(flow, law, sample, declared, retaught)
     checks += examination.checks(effects)
     notes += examination.notes
     report = _report(directory, checks, notes, began)
@@ -111,8 +112,14 @@ def verify(
 
 def flow_tolerance(directory: Path) -> float:
     """The relative tolerance that the flow's own ``flow.toml`` declares for replay."""
+    return float(_document(directory).get("tolerance", 0.0))
+
+
+def _document(directory: Path) -> dict[str, Any]:
+    """What the flow's ``flow.toml`` says."""
     read: Any = importlib.import_module("flow_support.flow")._read_toml
-    return float(read(directory / "flow.toml").get("tolerance", 0.0))
+    found: dict[str, Any] = read(directory / "flow.toml")
+    return found
 
 
 # -- around the checks --------------------------------------------------------------------------

@@ -40,6 +40,8 @@ class Case:
     arguments: tuple[str, ...] = ()
     rejected: dict[int, int | None] = field(default_factory=dict)
     failing: tuple[int, ...] = ()
+    warned: tuple[str, ...] = ()
+    """What the report's warnings of a test side say, each a part of one."""
     new: Callable[[], Any] | None = None
     raw: Callable[[], Any] | None = None
     wrap: Callable[[Any], Any] = as_it_is

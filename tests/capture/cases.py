@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
-from tests.capture import cases_of_libraries, cases_of_rows, oracles, rows
+from tests.capture import cases_of_libraries, cases_of_rows, cases_of_sides, oracles, rows
 from tests.capture.case import Case
 from tests.capture.whole import bunches, flights, jobs, kernels, notebooks, shop, surveys, tumours
 
@@ -156,6 +156,7 @@ CASES = [
     ),
     *cases_of_libraries.CASES,
     *cases_of_rows.CASES,
+    *cases_of_sides.CASES,
     *bunches.CASES,
     *flights.CASES,
     *jobs.CASES,

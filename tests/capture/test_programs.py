@@ -108,6 +108,13 @@ def test_the_signature_has_the_columns_that_are_needed(case: Case, outcome: Outc
     assert found == set(wanted)
 
 
+def test_a_test_side_that_learned_by_itself_is_warned_of(case: Case, outcome: Outcome) -> None:
+    said = outcome.captured.report.warnings
+    found = [text for text in said if "test side" in text or "own answers" in text]
+    assert len(found) == len(case.warned)
+    assert all(part in text for part, text in zip(case.warned, found, strict=True))
+
+
 def test_the_flow_is_plain_python_that_names_no_tool(outcome: Outcome) -> None:
     text = (outcome.captured.directory / "flow.py").read_text("utf-8")
     tree = ast.parse(text)

@@ -192,19 +192,6 @@ ACROSS = (
 
 APART = (
     Refusal(
-        "test side fills with its own mean",
-        TRAIN_AND_TEST
-        + """\
-train["x"] = train["x"].fillna(train["x"].mean())
-test["x"] = test["x"].fillna(test["x"].mean())
-model = LinearRegression().fit(train[["x", "w"]], train["y"])
-scores = model.predict(test[["x", "w"]])
-""",
-        LawBroken,
-        14,
-        ("column x differs", "training rows"),
-    ),
-    Refusal(
         "test side fills with its own mean before both are put together",
         TRAIN_AND_TEST
         + """\
@@ -221,19 +208,32 @@ scores = model.predict(test[["x", "w"]])
         ("column x differs", "training rows"),
     ),
     Refusal(
-        "test side scales by itself",
+        "test side is scaled in another way",
         TRAIN_AND_TEST
         + """\
-from sklearn.preprocessing import StandardScaler
-scaler = StandardScaler()
-A = scaler.fit_transform(train[["w"]])
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+A = StandardScaler().fit_transform(train[["w"]])
 model = LinearRegression().fit(A, train["y"])
-B = scaler.fit_transform(test[["w"]])
+B = MinMaxScaler().fit_transform(test[["w"]])
 scores = model.predict(B)
 """,
         LawBroken,
-        16,
+        15,
         ("prepared otherwise", "training rows"),
+    ),
+    Refusal(
+        "test side by a condition is filled with its own mean and with another step",
+        TRAIN_AND_TEST
+        + """\
+train, test = df[df["id"] % 4 > 0].copy(), df[df["id"] % 4 == 0].copy()
+train["x"] = train["x"].fillna(train["x"].mean()).clip(-1, 1)
+test["x"] = test["x"].fillna(test["x"].mean())
+model = LinearRegression().fit(train[["x", "w"]], train["y"])
+scores = model.predict(test[["x", "w"]])
+""",
+        LawBroken,
+        15,
+        ("column x differs", "training rows"),
     ),
     between(
         "known by key, with nulls taken",

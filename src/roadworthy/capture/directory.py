@@ -43,6 +43,7 @@ def write_directory(
         "python": result["python"],
         "program": PurePath(plan["program"]).name,
         "tolerance": plan["tolerance"],
+        **({"retaught": True} if plan["retaught"] else {}),
         "signature": plan["signature"],
         "lines": _provenance(plan),
     }
