@@ -75,7 +75,7 @@ class Host:
         self.specs: dict[str, WorkerSpec] = {}
 
     def __enter__(self) -> Host:
-        (self.directory / "flows").mkdir()
+        (self.directory / "flows").mkdir(exist_ok=True)
         (self.directory / "options.json").write_bytes(msgspec.json.encode(self.options))
         self.start()
         return self
