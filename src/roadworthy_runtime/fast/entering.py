@@ -7,7 +7,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from ..support.basis import label_of
 from .graph import LARGE, SMALL, Graph, Leave, Node, Unsupported, plain
 
 EPOCH = datetime.datetime(1970, 1, 1)
@@ -26,7 +25,9 @@ class Entry:
 
     def __init__(self, graph: Graph, spec: Mapping[str, Any]) -> None:
         self.name: str = spec["name"]
-        self.label: Any = label_of(spec)
+        label: Any = spec.get("label", self.name)
+        # As support's label_of has it: this package stands alone beside a flow, of any version.
+        self.label: Any = tuple(label) if isinstance(label, list) else label
         self.nullable: bool = spec.get("nullable", False)
         type_, dtype = spec["type"], str(spec["dtype"])
         self.levels: Optional[frozenset[Any]] = None
