@@ -114,10 +114,23 @@ def _pair(analysis: Analysis, step: Step) -> Optional[Tuple[int, int, int]]:
     now = op.args[1].node
     if not fitted or now in [node for node, _ in fitted]:
         return None
-    then, at = fitted[-1]
+    values = analysis.full.values
+    alike = [(node, at) for node, at in fitted if _columns_of(op.args[0].value, values.get(node))]
+    if not alike:
+        return None
+    then, at = alike[-1]
     if analysis.roles.get(then) != ROW or analysis.roles.get(now) != ROW:
         return None
     return (now, then, at) if isinstance(analysis.full.ids.get(then), np.ndarray) else None
+
+
+def _columns_of(estimator: Any, value: Any) -> bool:
+    """Whether an estimator can have been fitted on a value: several are on one line of a loop."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is not None and kinds.is_frame(value):
+        return list(names) == list(value.columns)
+    width = getattr(estimator, "n_features_in_", None)
+    return width is None or np.ndim(value) != 2 or np.shape(value)[1] == width
 
 
 def _predicted(analysis: Analysis, node: int) -> bool:
