@@ -169,7 +169,8 @@ def _default_output(program: Program) -> Tuple[Dict[str, int], Dict[str, Any]]:
         node = op.result
         for later in ops[op.index + 1 :]:
             first = later.args[0] if later.args else None
-            if later.kind == "item" and getattr(first, "node", None) == node and later.site:
+            goes_on = later.kind == "item" or later.name == "to_numpy"
+            if goes_on and getattr(first, "node", None) == node and later.site:
                 if program.sites[later.site].statement == program.sites[op.site].statement:
                     node = later.result or node
         names = recorder.names.get(node)

@@ -72,6 +72,8 @@ class Recorder(RowLoops):
         self.prepared: Dict[int, Tuple[int, str]] = {}
         """Sources that an object which learned had prepared already: line, what prepared them."""
         self._preparations: Dict[int, Tuple[Any, int, str]] = {}
+        self._designs: Dict[int, Tuple[Any, Any]] = {}
+        """Models of statsmodels: the model, and the rows that it is to learn from."""
         self._held: List[bool] = []
         self._blocks: List[Tuple[Context, Dict[str, int]]] = []
         self._inner: Dict[int, int] = {}
@@ -182,6 +184,8 @@ class Recorder(RowLoops):
         for value in taught:
             if self.node_of(value) is None:
                 self._touch(value, where.line)
+        if kind == "call" and kinds.root(result) == "statsmodels":
+            self._design(where, args, kwargs, result)
         if name.startswith(("fit", "partial_fit", "train", "cross_val")):
             data = [self.node_of(value) for value in args[1:]]
             found = [node for node in data if node is not None]
@@ -196,6 +200,14 @@ class Recorder(RowLoops):
                     len(self.ops),
                 )
             )
+
+    def _design(self, where: Site, args: Any, kwargs: Dict[str, Any], model: Any) -> None:
+        """Notes which rows a model of statsmodels is to learn from, and towards what."""
+        rows = kwargs.get("exog", kwargs.get("data", args[2] if len(args) > 2 else None))
+        self._designs[id(model)] = (model, rows)
+        found = self.node_of(rows), self.node_of(kwargs.get("endog", args[1] if args[1:] else None))
+        nodes, towards = (() if node is None else (node,) for node in found)
+        self.fits.append(Fit(where.line, nodes, towards, type(model).__name__, len(self.ops)))
 
     def _changes_rows(
         self, kind: str, name: str, args: Any, kwargs: Dict[str, Any], result: Any
@@ -254,11 +266,7 @@ class Recorder(RowLoops):
         if name == "pipe" and followed and args and self._own(args[0]):
             return self._descend(site, args[0], (owner, *args[1:]), kwargs)
         if not followed and not self._any(site, 1, args, kwargs):
-            result = self._plain(site, run, args, kwargs, owner)
-            if name in _PREPARES and kinds.is_data(result):
-                what = "%s.%s" % (type(owner).__name__, name)
-                self._preparations[id(result)] = (result, self.sites[site].line, what)
-            return result
+            return self._plain_method(site, owner, name, run, args, kwargs)
         if self._own(f):
             return self._descend(site, f, args, kwargs)
         spelled = self.sites[site].callee
@@ -287,6 +295,32 @@ class Recorder(RowLoops):
         return self._operate(
             "method", site, name, lambda: run(*args, **kwargs), (owner, *args), kwargs
         )
+
+    def _plain_method(
+        self, site: int, owner: Any, name: str, run: Any, args: Any, kwargs: Dict[str, Any]
+    ) -> Any:
+        """A method of an object that is not followed, without followed operands."""
+        result = self._plain(site, run, args, kwargs, owner)
+        if name in _PREPARES and kinds.is_data(result):
+            what = "%s.%s" % (type(owner).__name__, name)
+            self._preparations[id(result)] = (result, self.sites[site].line, what)
+        if name == "predict" and not args and not kwargs and kinds.root(owner) == "statsmodels":
+            self._of_own_rows(site, owner, result)
+        return result
+
+    def _of_own_rows(self, site: int, owner: Any, result: Any) -> None:
+        """``results.predict()`` is ``results.predict(X)`` of the rows that it learned from."""
+        learned = self._designs.get(id(getattr(owner, "model", None)))
+        rows = None if learned is None else self.node_of(learned[1])
+        if learned is None or rows is None or kinds.rows_of(result) != kinds.rows_of(learned[1]):
+            return
+        made = owner.predict(learned[1])
+        operands = (self._operand(owner, self._spelled(site, 0)), Ref(rows))
+        if type(made) is type(result):
+            self._note(site, "method", "predict", operands, result)
+        elif hasattr(made, "to_numpy") and kinds.is_array(result):
+            series = self._note(site, "method", "predict", operands, made)
+            self._note(site, "method", "to_numpy", (Ref(series),), result)
 
     def _mapped(self, site: int, f: Any, several: Tuple[Any, ...]) -> Iterator[Any]:
         """``map(np.radians, (lat, lon))``: a call for each of a few values."""

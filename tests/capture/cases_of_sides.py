@@ -62,4 +62,13 @@ CASES = [
         raw=lambda: _one_level(load_iris().data),
         new=lambda: _one_level(load_iris().data[[3, 70, 71, 140]] * 1.1),
     ),
+    Case(
+        "fitted_rows",
+        "houses",
+        by_hand_sides.fitted_rows,
+        "area rooms year zone",
+        outputs=("prices", "likely", "by_formula"),
+        answered="df.index",
+        failing=(4,),
+    ),
 ]
