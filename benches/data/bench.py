@@ -121,8 +121,10 @@ def _one_change(
 def reading(bench: Bench, first: str, made: dict[str, making.Version]) -> None:
     """The first version beside reading and rewriting; a column of an old version; batches."""
     print("\nFirst version, of pyarrow's reading and rewriting; one column of an old version, of")
-    print("plain Parquet's; what reading all rows in batches takes in memory, in a new process")
-    bench.tell("", ["first", "column", "memory MB"])
+    print("plain Parquet's (numbers, the goal's, and texts; all in turn, the files in the system's")
+    print("cache, with as many threads as each takes by itself); what reading all rows in batches")
+    print("takes in memory, in a new process")
+    bench.tell("", ["first", "column", "texts", "memory MB"])
     for side in bench.chosen((*TABLES, "dvc", "oxen")):
         try:
             found = _read_side(bench, side, first, made["scattered"])
@@ -130,7 +132,7 @@ def reading(bench: Bench, first: str, made: dict[str, making.Version]) -> None:
             print(f"{side.name:<20}failed: {error}", flush=True)
             continue
         peak = found.get("peak")
-        cells = [f"{found['first']:.2f}", f"{found['column']:.2f}"]
+        cells = [f"{found[each]:.2f}" for each in ("first", "column", "texts")]
         bench.tell(side.name, [*cells, "-" if peak is None else f"{peak / MB:.0f}"])
         side.stop()
         if side.name == "ours":
@@ -155,11 +157,12 @@ def _read_side(bench: Bench, side: Side, first: str, version: making.Version) ->
         side.again()
         answer = side.ask("batches")
         found["peak"] = answer["peak"]
-    plain, theirs = [], []
-    for _ in range(1 if staged else 2 * bench.options.rounds + 1):
-        plain.append(bench.plain.seconds("column", first, making.COLUMN))
-        theirs.append(side.seconds("column", making.COLUMN))
-    found["column"] = statistics.median(theirs) / statistics.median(plain)
+    for what, name in (("column", making.COLUMN), ("texts", making.TEXTS)):
+        plain, theirs = [], []
+        for _ in range(1 if staged else 2 * bench.options.rounds + 1):
+            plain.append(bench.plain.seconds("column", first, name))
+            theirs.append(side.seconds("column", name))
+        found[what] = statistics.median(theirs) / statistics.median(plain)
     return found
 
 

@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 KINDS = ("appended", "block", "scattered", "inserted")
 CHANGED = ("price", "weight", "delay", "seats", "state")
-COLUMN = "price"
+COLUMN, TEXTS = "price", "state"
 _STATES = np.array(["planned", "boarding", "departed", "landed", "cancelled"])
 
 

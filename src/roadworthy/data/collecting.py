@@ -18,6 +18,7 @@ from roadworthy.core.values import Document
 from roadworthy.data.packs import Packed, make_pack
 from roadworthy.data.pieces import PACK_BYTES, PieceStore
 from roadworthy.data.reachable import kept_commits, live_pieces
+from roadworthy.data.stored import Stored
 from roadworthy.errors import Conflict, Erased, StorageError
 from roadworthy.storage.queries import datasets as asked
 from roadworthy.storage.queries import packs
@@ -202,8 +203,8 @@ def move_pieces(store: PieceStore, digests: list[bytes], old: packs.Pack, at: st
     return moved
 
 
-def _portions(store: PieceStore, digests: list[bytes]) -> list[list[tuple[bytes, bytes]]]:
-    portions: list[list[tuple[bytes, bytes]]] = []
+def _portions(store: PieceStore, digests: list[bytes]) -> list[list[tuple[bytes, Stored]]]:
+    portions: list[list[tuple[bytes, Stored]]] = []
     size = PACK_BYTES
     for at in range(0, len(digests), 256):
         some = digests[at : at + 256]

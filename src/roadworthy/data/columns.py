@@ -14,10 +14,14 @@ import pyarrow.compute as pc
 from blake3 import blake3
 from pyarrow import parquet
 
-from roadworthy.data.stored import PARQUET, damaged_piece
+from roadworthy.data.stored import PARQUET, Stored, damaged_piece
 from roadworthy.errors import UsageError
 
-_LEVEL = 1
+_SAMPLE, _SOME_ROWS = 512, 4096
+_WORTH_WHILE = 0.8
+_ZSTD: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
+_CODEC = pa.Codec("zstd", compression_level=1)
+_PLAIN: dict[str, Any] = {"compression": "none"}
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
@@ -152,33 +156,79 @@ def fixed_values(array: pa.Array) -> memoryview:
 
 
 def store_column(array: pa.Array) -> bytes:
-    """A column's values as a piece: one Parquet file with page checksums."""
+    """A column's values as a piece: one Parquet file with page checksums.
+
+    Numbers that hardly repeat are kept by their differences, or byte by byte (all first bytes,
+    all second ones, ...); and what a general compression saves little of is kept without: to
+    undo that is what takes longest when a column is read.
+    """
+    kind = array.type
+    if pa.types.is_nested(kind) or pa.types.is_null(kind) or _repeats(array):
+        # In a piece this small, a dictionary can cost more than the values that it stands for.
+        most = max(array.nbytes // 6, 1024)
+        plain = _parquet(array, _PLAIN, dictionary_pagesize_limit=most)
+        if not _can_shrink(plain):
+            return plain
+        return _parquet(array, _ZSTD, dictionary_pagesize_limit=most)
+    if is_bytes(kind) or kind.bit_width < 32:
+        return _parquet(array, _ZSTD, use_dictionary=False)
+    if pa.types.is_integer(kind) or pa.types.is_temporal(kind):
+        differences = {"v": "DELTA_BINARY_PACKED"}
+        return _parquet(array, _PLAIN, use_dictionary=False, column_encoding=differences)
+    some = np.frombuffer(fixed_values(array.slice(0, _SOME_ROWS)), np.uint8)
+    if not _can_shrink(some.reshape(-1, kind.bit_width // 8).T.tobytes()):
+        return _parquet(array, _PLAIN, use_dictionary=False)
+    by_byte = {"v": "BYTE_STREAM_SPLIT"}
+    return _parquet(array, _ZSTD, use_dictionary=False, column_encoding=by_byte)
+
+
+def _can_shrink(data: bytes) -> bool:
+    """Whether compressing saves enough to be undone each time that this is read."""
+    return len(_CODEC.compress(data, asbytes=True)) < _WORTH_WHILE * len(data)
+
+
+def _parquet(array: pa.Array, compression: dict[str, Any], **encoding: Any) -> bytes:
     sink = pa.BufferOutputStream()
     parquet.write_table(
         pa.table([array], names=["v"]),
         sink,
-        compression="zstd",
-        compression_level=_LEVEL,
         write_page_checksum=True,
         write_statistics=False,
         store_schema=False,
         use_compliant_nested_type=False,
         row_group_size=max(len(array), 1),
-        # In a piece this small, a dictionary of values that hardly repeat costs more than they do.
-        dictionary_pagesize_limit=max(array.nbytes // 6, 1024),
+        **compression,
+        **encoding,
     )
     return b"".join((bytes([PARQUET]), sink.getvalue()))
 
 
-def load_column(stored: bytes, kind: pa.DataType, digest: bytes) -> pa.Array:
+def _repeats(array: pa.Array) -> bool:
+    """Whether of some of the values, all over the array, every fourth was there before."""
+    some = array.take(pa.array(np.arange(0, len(array), max(1, len(array) // _SAMPLE))))
+    return bool(pc.count_distinct(some, mode="all").as_py() < 0.75 * len(some))
+
+
+def load_column(stored: Stored, kind: pa.DataType, digest: bytes) -> pa.Array:
     """The values of a stored column. Raises Damaged."""
     try:
         source = pa.BufferReader(pa.py_buffer(stored).slice(1))
-        table = parquet.ParquetFile(source, page_checksum_verification=False).read(
-            use_threads=False
-        )
-        return one_array(table.column(0), kind)
+        file = parquet.ParquetFile(source, page_checksum_verification=False)
+        if is_bytes(kind) and _of_dictionary(file):
+            file = parquet.ParquetFile(source, read_dictionary=["v"], metadata=file.metadata)
+        return one_array(file.read(use_threads=False).column(0), kind)
     except MemoryError:
         raise  # it is not the piece's fault
     except (pa.ArrowException, OSError, ValueError) as error:
         raise damaged_piece(digest, f"it can't be decoded ({error})") from error
+
+
+def _of_dictionary(file: parquet.ParquetFile) -> bool:
+    """Whether texts are kept as numbers of a dictionary's: then each is made once, and copied.
+
+    Any that is kept as it is takes four bytes for its length alone.
+    """
+    column = file.metadata.row_group(0).column(0)
+    return bool(
+        column.has_dictionary_page and column.total_uncompressed_size < 4 * column.num_values
+    )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from roadworthy.data.stored import base_of, check_of
+from roadworthy.data.stored import Stored, base_of, check_of
 from roadworthy.errors import Damaged, NewerFormat
 
 MAGIC = b"RWPACK01"
@@ -26,13 +26,13 @@ class Packed(NamedTuple):
     base: bytes
 
 
-def make_pack(pieces: Sequence[tuple[bytes, bytes]]) -> tuple[bytes, list[Packed]]:
+def make_pack(pieces: Sequence[tuple[bytes, Stored]]) -> tuple[bytes, list[Packed]]:
     """A pack of pieces (digest, stored bytes), and where each of them is in it.
 
     The layout: magic; the pieces one after the other; the list as MessagePack; its length
     (8 bytes, little endian), its check (16 bytes), magic.
     """
-    parts = [MAGIC]
+    parts: list[Stored] = [MAGIC]
     packed: list[Packed] = []
     at = len(MAGIC)
     for digest, stored in pieces:

@@ -17,7 +17,7 @@ from pyarrow import parquet
 
 from roadworthy.data import paged
 from roadworthy.data.columns import column_digest, fixed_values, is_bytes, load_column
-from roadworthy.data.stored import PATCH, base_of, damaged_piece
+from roadworthy.data.stored import PATCH, Stored, base_of, damaged_piece
 
 MOST_SHARE = 1 / 8
 _LEAST_ROWS = 256
@@ -74,7 +74,7 @@ def store_patch(base: pa.Array, base_digest: bytes, after: pa.Array) -> bytes | 
 
 
 def load_array(
-    stored: Mapping[bytes, bytes], kind: pa.DataType, digest: bytes, verify: bool = False
+    stored: Mapping[bytes, Stored], kind: pa.DataType, digest: bytes, verify: bool = False
 ) -> pa.Array:
     """The values of a piece, whole or a patch; ``stored`` has it and what it rests on.
 
@@ -94,7 +94,7 @@ def load_array(
     return array
 
 
-def _apply(base: pa.Array, own: bytes, kind: pa.DataType, digest: bytes) -> pa.Array:
+def _apply(base: pa.Array, own: Stored, kind: pa.DataType, digest: bytes) -> pa.Array:
     try:
         source = pa.BufferReader(pa.py_buffer(own).slice(33))
         table = parquet.ParquetFile(source).read(use_threads=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,8 +10,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Protocol
 
+import pyarrow as pa
+
 from roadworthy.data.packs import Packed, make_pack
 from roadworthy.data.stored import (
+    Stored,
     base_of,
     check_of,
     damaged_piece,
@@ -40,7 +42,6 @@ _SPAN = 16 << 20
 _BATCH = 512
 _CACHED = 4 << 20
 _PACKS_TOGETHER, _PIECES_TOGETHER = 8, 100_000
-_READERS = max(2, os.cpu_count() or 1)
 
 
 class Pieces(Protocol):
@@ -49,7 +50,7 @@ class Pieces(Protocol):
     def get(self, digest: bytes) -> bytes:
         """The bytes of one piece, checked."""
 
-    def stored(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+    def stored(self, digests: Sequence[bytes]) -> dict[bytes, Stored]:
         """Pieces as they are stored, and those they are patches of."""
 
 
@@ -72,23 +73,25 @@ class PieceStore:
         self.remember(digest, data)
         return data
 
-    def stored(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+    def stored(self, digests: Sequence[bytes]) -> dict[bytes, Stored]:
         """Pieces as they are stored, checked, and those they are patches of; read in as few
         strokes as can be.
 
         Raises Damaged, Erased, StorageError, Unavailable.
         """
-        found: dict[bytes, bytes] = {}
+        found: dict[bytes, Stored] = {}
         wanted = list(dict.fromkeys(digests))
         for attempt in (1, 2):  # gc may have moved some from one pack to another meanwhile
             places = self._places(wanted)
             try:
                 stretches = list(_stretches(places))
-                if len(stretches) == 1:
-                    self._read(stretches[0], found)
+                readers = min(self.blobs.readers, len(stretches))
+                if readers < 2:
+                    self._read(stretches, found)
                 else:
-                    with ThreadPoolExecutor(_READERS, thread_name_prefix="reading") as pool:
-                        for _ in pool.map(self._read, stretches, itertools.repeat(found)):
+                    shares = [stretches[at::readers] for at in range(readers)]
+                    with ThreadPoolExecutor(readers, thread_name_prefix="reading") as pool:
+                        for _ in pool.map(self._read, shares, itertools.repeat(found)):
                             pass  # what one raises is raised here
                 return found
             except StorageError as error:
@@ -117,16 +120,20 @@ class PieceStore:
         with self.database.reading() as connection:
             return live_packs_of(connection, digests)
 
-    def _read(self, stretch: list[tuple[bytes, Place]], found: dict[bytes, bytes]) -> None:
-        first = stretch[0][1]
-        end = max(place.start + place.length for _, place in stretch)
-        data = memoryview(self.blobs.read(first.pack, first.start, end - first.start))
-        for digest, place in stretch:
-            at = place.start - first.start
-            stored = bytes(data[at : at + place.length])
-            if check_of(stored) != place.check:
-                raise damaged_piece(digest, "its bytes are not those written", place.pack)
-            found[digest] = stored
+    def _read(self, stretches: list[list[tuple[bytes, Place]]], found: dict[bytes, Stored]) -> None:
+        for stretch in stretches:
+            first = stretch[0][1]
+            length = max(place.start + place.length for _, place in stretch) - first.start
+            # In memory of Arrow's, which it keeps for the next: new pages would take longer than
+            # what is read into them.
+            data = memoryview(pa.allocate_buffer(length)).cast("B")
+            size = self.blobs.read_into(first.pack, first.start, data)
+            for digest, place in stretch:
+                at = place.start - first.start
+                stored = data[at : min(at + place.length, size)]
+                if check_of(stored) != place.check:
+                    raise damaged_piece(digest, "its bytes are not those written", place.pack)
+                found[digest] = stored.toreadonly()
 
     def _missing(self, digest: bytes) -> StorageError:
         with self.database.reading() as connection:
@@ -266,11 +273,11 @@ class PieceWriter:
             self._await()
         return self.store.get(digest)
 
-    def stored(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+    def stored(self, digests: Sequence[bytes]) -> dict[bytes, Stored]:
         """Pieces as they are stored, also those that were put here, and what they rest on."""
         if self._storing.intersection(digests):
             self._await()
-        found: dict[bytes, bytes] = {}
+        found: dict[bytes, Stored] = {}
         for digest in digests:
             own = self._body.get(digest) or self._finished.get(digest)
             if own is not None:

@@ -15,6 +15,10 @@ _ZSTD = pa.Codec("zstd", compression_level=1)
 _LZ4 = pa.Codec("lz4_raw")
 
 
+Stored = bytes | memoryview
+"""A piece in its stored form: as it was made, or a part of what was read at once."""
+
+
 def digest_bytes(data: bytes | memoryview) -> bytes:
     """The BLAKE3 digest of some bytes, as 32 bytes."""
     return blake3(data).digest()
@@ -25,9 +29,9 @@ def check_of(stored: bytes | memoryview) -> bytes:
     return blake3(stored).digest(CHECK_BYTES)
 
 
-def base_of(stored: bytes) -> bytes:
+def base_of(stored: Stored) -> bytes:
     """The digest of the piece that a stored one is a patch of; empty if it stands alone."""
-    return stored[1:33] if stored[:1] == bytes([PATCH]) else b""
+    return bytes(stored[1:33]) if stored[:1] == bytes([PATCH]) else b""
 
 
 def store_bytes(data: bytes | memoryview) -> bytes:
@@ -50,11 +54,11 @@ def _is_dense(data: bytes | memoryview) -> bool:
     return len(_LZ4.compress(data, asbytes=True)) >= len(data)
 
 
-def load_bytes(stored: bytes, digest: bytes) -> bytes:
+def load_bytes(stored: Stored, digest: bytes) -> bytes:
     """The bytes that were stored, checked by their digest. Raises Damaged."""
     form = stored[0] if stored else -1
     if form == RAW:
-        data = stored[1:]
+        data = bytes(stored[1:])
     elif form == ZSTD:
         try:
             size = int.from_bytes(stored[1:9], "little")

@@ -15,11 +15,18 @@ import pyarrow as pa
 from roadworthy.core.dataset import Entry, Field
 from roadworthy.data import paged
 from roadworthy.data.bounds import bounds_of
-from roadworthy.data.columns import column_digest, load_column, one_array, plain_type, store_column
+from roadworthy.data.columns import (
+    column_digest,
+    is_bytes,
+    load_column,
+    one_array,
+    plain_type,
+    store_column,
+)
 from roadworthy.data.cutting import Cut, blocks, choose_cut, cut_runs, fitting_bits
 from roadworthy.data.patches import Alignment, load_array, store_patch
 from roadworthy.data.pieces import Pieces, PieceWriter
-from roadworthy.data.stored import base_of
+from roadworthy.data.stored import Stored, base_of
 from roadworthy.errors import Damaged, NewerFormat, UsageError
 
 _AT_ONCE = 8
@@ -215,16 +222,19 @@ class TableWriter:
         ]
         digests = list(pool.map(lambda each: [column_digest(array) for array in each], arrays))
         missing = self._writer.missing(each for run in digests for each in run)
+        before: list[list[bytes | None]]
+        if old:
+            width = range(len(self.schema.names))
+            before = [[run.payload[32 * at : 32 * at + 32] for at in width] for run in old]
+        elif self._old:
+            pairs = zip(digests, arrays, strict=True)
+            before = [self._old.old_digests(names, len(columns[0])) for names, columns in pairs]
+        else:
+            before = [[None] * len(names) for names in digests]
         todo: dict[bytes, tuple[pa.Array, bytes | None]] = {}
-        for number, (names, columns) in enumerate(zip(digests, arrays, strict=True)):
-            before: Sequence[bytes | None] = ()
-            if old:
-                before = [old[number].payload[32 * at : 32 * at + 32] for at in range(len(names))]
-            elif self._old:
-                before = self._old.old_digests(names, len(columns[0]))
-            for digest, array, was in itertools.zip_longest(names, columns, before):
-                if digest in missing:
-                    todo[digest] = (array, was)
+        # Column by column, so that those of one are read in one stroke.
+        for column in zip(*map(zip, digests, arrays, before), strict=True):
+            todo |= {digest: (array, was) for digest, array, was in column if digest in missing}
         bases = self._bases([was for _, was in todo.values() if was is not None])
         work = [(array, bases.get(was) if was else None) for array, was in todo.values()]
         for digest, (stored, base) in zip(todo, pool.map(_store, work), strict=True):
@@ -241,7 +251,7 @@ class TableWriter:
             return b""
         return bounds_of(self.key[0], columns[self.schema.names.index(self.key[0])])
 
-    def _bases(self, digests: Sequence[bytes]) -> dict[bytes, tuple[bytes, bytes]]:
+    def _bases(self, digests: Sequence[bytes]) -> dict[bytes, tuple[bytes, Stored]]:
         """For old pieces the whole ones to patch: their digests and stored bytes."""
         found = self._writer.stored(digests) if digests else {}
         return {
@@ -251,7 +261,7 @@ class TableWriter:
         }
 
 
-def _store(work: tuple[pa.Array, tuple[bytes, bytes] | None]) -> tuple[bytes, bytes | None]:
+def _store(work: tuple[pa.Array, tuple[bytes, Stored] | None]) -> tuple[bytes, bytes | None]:
     """A column in its stored form, and the piece that it is a patch of."""
     array, base = work
     if base is not None:
@@ -327,6 +337,10 @@ def _difference(old: pa.Schema, new: pa.Schema) -> str:
     return "; ".join(said[:5]) or "in another order, or with other nullability"
 
 
+def _is_quick(kind: pa.DataType) -> bool:
+    return not (pa.types.is_nested(kind) or is_bytes(kind))
+
+
 def load_runs(
     store: Pieces,
     runs: Sequence[paged.Record],
@@ -344,10 +358,18 @@ def load_runs(
     stored = store.stored(wanted)
     kinds = [field.type for field in schema]
 
-    def load(place: int) -> pa.Array:
-        return load_array(stored, kinds[place % len(kinds)], wanted[place])
+    def load(places: range) -> list[pa.Array]:
+        return [load_array(stored, kinds[at % len(kinds)], wanted[at]) for at in places]
 
-    arrays = iter((pool.map if pool else map)(load, range(len(wanted))))
+    # To numbers threads would bring nothing but waiting for each other, and as much to texts that
+    # are handed over one by one: each thread takes its share.
+    if pool is None or all(_is_quick(kind) for kind in kinds):
+        arrays = iter(load(range(len(wanted))))
+    else:
+        share = -(-len(wanted) // THREADS)
+        places = range(len(wanted))
+        shares = [places[at : at + share] for at in range(0, len(wanted), share)]
+        arrays = itertools.chain.from_iterable(pool.map(load, shares))
     for record in runs:
         columns = [next(arrays) for _ in numbers]
         if any(len(array) != record.weight for array in columns):

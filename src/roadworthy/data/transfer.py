@@ -130,5 +130,5 @@ def _copy_pieces(source: Datasets, commits: Sequence[Committed], writer: PieceWr
         missing = [each for each in missing if each not in gone]
         stored = source.store.stored(missing)
         for digest in missing:
-            writer.put(digest, stored[digest])
+            writer.put(digest, bytes(stored[digest]))
     writer.finish()

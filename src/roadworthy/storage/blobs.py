@@ -26,6 +26,9 @@ class Blobs(Protocol):
     Safe to be used by several threads and processes at once.
     """
 
+    readers: int
+    """How many reads at once bring what is read sooner: 1 where no time is spent waiting."""
+
     def put(self, data: bytes) -> str:
         """Keeps a content; its digest."""
 
@@ -40,6 +43,9 @@ class Blobs(Protocol):
 
         Fewer than ``length`` where the blob ends before.
         """
+
+    def read_into(self, digest: str, start: int, into: memoryview) -> int:
+        """The same into memory that is there, as much as it takes; how many bytes it was."""
 
     def copy_to(self, digest: str, target: Path) -> None:
         """Writes the content, checked, to a file that takes the place of ``target`` at once."""

@@ -21,6 +21,8 @@ from roadworthy.storage.disk import Disk, sweep, translated, unsynced_disk
 class DirectoryBlobs:
     """The Blobs contract on a directory: ``<root>/<two digits>/<62 digits>``."""
 
+    readers = 1
+
     def __init__(self, root: Path, disk: Disk | None = None) -> None:
         self.root = root
         self.disk = disk or Disk()
@@ -63,10 +65,15 @@ class DirectoryBlobs:
 
     def read(self, digest: str, start: int, length: int) -> bytes:
         """Some of a blob's bytes, not checked. Raises StorageError."""
+        data = bytearray(length)
+        return bytes(data[: self.read_into(digest, start, memoryview(data))])
+
+    def read_into(self, digest: str, start: int, into: memoryview) -> int:
+        """The same into memory that is there; how many bytes it was. Raises StorageError."""
         with self._reading(digest, "reading"):
             descriptor = os.open(self.path(digest), os.O_RDONLY | os.O_CLOEXEC)
             try:
-                return _read_all(descriptor, start, length)
+                return _read_all(descriptor, start, into)
             finally:
                 os.close(descriptor)
 
@@ -146,14 +153,12 @@ class DirectoryBlobs:
             raise
 
 
-def _read_all(descriptor: int, start: int, length: int) -> bytes:
+def _read_all(descriptor: int, start: int, into: memoryview) -> int:
     """All that was asked for, or what there is: one call may give less than that."""
-    parts: list[bytes] = []
-    while length > 0 and (part := os.pread(descriptor, length, start)):
-        parts.append(part)
-        start += len(part)
-        length -= len(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    done = 0
+    while done < len(into) and (count := os.preadv(descriptor, [into[done:]], start + done)):
+        done += count
+    return done
 
 
 def damaged(digest: str, place: str) -> Damaged:

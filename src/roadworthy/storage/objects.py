@@ -40,6 +40,8 @@ class ObjectBlobs:
     idempotent, so repeating it does no harm.
     """
 
+    readers = 8
+
     def __init__(self, store: stores.ObjectStore, place: str) -> None:
         self._store = store
         self.place = place
@@ -77,6 +79,12 @@ class ObjectBlobs:
         with self._calling("reading", digest):
             part = obstore.get_range(self._store, _key(digest), start=start, length=length)
             return bytes(part)
+
+    def read_into(self, digest: str, start: int, into: memoryview) -> int:
+        """The same into memory that is there; how many bytes it was. Raises the same."""
+        data = self.read(digest, start, len(into))
+        into[: len(data)] = data
+        return len(data)
 
     def copy_to(self, digest: str, target: Path) -> None:
         """Writes the content, checked, to a file. Raises Damaged, StorageError, Unavailable."""

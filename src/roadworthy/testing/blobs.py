@@ -39,8 +39,15 @@ class BlobContract:
         digest = blobs.put(bytes(range(256)))
         assert blobs.read(digest, 10, 5) == bytes(range(10, 15))
         assert blobs.read(digest, 250, 100) == bytes(range(250, 256))
+        into = bytearray(8)
+        assert blobs.read_into(digest, 20, memoryview(into)) == 8
+        assert into == bytes(range(20, 28))
+        assert blobs.read_into(digest, 252, memoryview(into)) == 4
+        assert into == bytes([*range(252, 256), *range(24, 28)])
         with pytest.raises(StorageError, match="missing"):
             blobs.read(digest_of(b"absent"), 0, 5)
+        with pytest.raises(StorageError, match="missing"):
+            blobs.read_into(digest_of(b"absent"), 0, memoryview(into))
 
     def test_putting_again_changes_nothing(self, blobs: Blobs) -> None:
         assert blobs.put(b"same") == blobs.put(b"same")

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,6 +122,36 @@ def test_dictionaries_are_kept_as_their_values() -> None:
     kind = plain_type(words.dictionary_encode().type)
     array = one_array(pa.chunked_array([words.dictionary_encode()]), kind)
     assert array.equals(words)
+
+
+CHANCE = np.random.default_rng(0)
+MANY = {
+    "counted": np.arange(5000),
+    "hardly alike": CHANCE.integers(-(2**63), 2**63 - 1, 5000),
+    "alike": CHANCE.integers(0, 90, 5000).astype("i4"),
+    "moments": (np.arange(5000) * 1000 + CHANCE.integers(0, 9, 5000)).astype("M8[us]"),
+    "noise": CHANCE.random(5000),
+    "narrow noise": CHANCE.random(5000).astype("f4"),
+    "whole numbers": CHANCE.permutation(5000).astype("f8"),
+    "few": np.round(CHANCE.random(5000), 1),
+    "texts": CHANCE.integers(0, 2**40, 5000).astype("U"),
+    "few texts": CHANCE.choice(["planned", "landed", "late"], 5000),
+    "sums": [decimal.Decimal(int(each)) / 100 for each in CHANCE.integers(0, 10**9, 5000)],
+    "keys": pa.array([CHANCE.bytes(16) for _ in range(5000)], pa.binary(16)),
+}
+
+
+@pytest.mark.parametrize("nulls", [False, True])
+@pytest.mark.parametrize("name", list(MANY))
+def test_many_values_come_back_and_take_no_more_than_they_do(name: str, nulls: bool) -> None:
+    array = pa.array(MANY[name])
+    if nulls:
+        array = pc.if_else(pa.array(np.arange(5000) % 7 == 0), pa.scalar(None, array.type), array)
+    digest, stored = column_digest(array), store_column(array)
+    assert column_digest(load_column(stored, array.type, digest)) == digest
+    assert len(stored) < 1.1 * array.nbytes
+    if name in ("counted", "alike", "moments", "whole numbers", "few", "few texts", "sums"):
+        assert len(stored) < 0.55 * array.nbytes
 
 
 def test_zero_and_minus_zero_differ() -> None:
