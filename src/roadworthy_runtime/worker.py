@@ -141,6 +141,7 @@ class Worker:
                 "pid": os.getpid(),
                 "python": sys.version.split()[0],
                 "codes": True,
+                "listed": True,
             }
             return frames.encode("hello", frame.id, meta=meta)
         if frame.kind == "check":
@@ -152,7 +153,7 @@ class Worker:
         begin = time.perf_counter()
         outputs, meta = self.chosen.answer(frame.columns, frame.n)
         meta["times"] = {"flow": int((time.perf_counter() - begin) * 1e6)}
-        return frames.encode("answers", frame.id, frame.n, outputs, meta)
+        return frames.encode("answers", frame.id, frame.n, outputs, meta, listed=frame.listed)
 
 
 class Server:

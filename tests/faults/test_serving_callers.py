@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -17,8 +18,9 @@ pytestmark = pytest.mark.fault("10")
 
 ROW = {"a": 1.5, "b": 2, "kind": "fine"}
 LIMITS = Limits(
-    connections=40, head_bytes=4096, head_seconds=1.0, body_seconds=1.0, send_seconds=1.0
-)
+    connections=40, head_bytes=4096, head_seconds=1.0, body_seconds=1.0, send_seconds=1.0,
+    keep_alive_seconds=2.0,
+)  # fmt: skip
 HEAD = b"POST /models/tiny/predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
 
 
@@ -72,6 +74,17 @@ def test_who_never_ends_the_head_is_cut_off(host):
         connection.sendall(HEAD)
         assert read_all(connection) == b""
     assert cut_off(host, "slow head") >= 1
+
+
+def test_who_asks_nothing_more_is_let_go(host):
+    body = json.dumps(ROW).encode()
+    with connect(host) as connection:
+        for _ in range(2):
+            connection.sendall(HEAD + b"content-length: %d\r\n\r\n" % len(body) + body)
+        answers = read_all(connection)
+    assert answers.count(b"HTTP/1.1 200 OK") == 2
+    assert answers.count(b"\r\ndate: ") == 2
+    assert answers.endswith(b"}")
 
 
 def test_a_head_without_end_is_refused(host):

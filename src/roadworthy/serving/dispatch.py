@@ -29,6 +29,8 @@ PATIENCE = 0.5
 CHECK_AFTER = 3
 """After so many batches in a row without an answer a worker is asked its golden request."""
 RETRY_AFTER = 1
+LISTED_ROWS = 4
+"""Up to so many rows it is quicker to list them in a frame than to lay them out."""
 
 
 class _Batch:
@@ -281,7 +283,8 @@ class Pool:
             columns = _merge(jobs)
             if not link.takes_codes:
                 columns = {name: (t, frames.plain(t, each)) for name, (t, each) in columns.items()}
-            frame = frames.encode("predict", batch.id, batch.rows, columns)
+            listed = link.takes_listed and batch.rows <= LISTED_ROWS
+            frame = frames.encode("predict", batch.id, batch.rows, columns, listed=listed)
         except frames.FrameError as error:
             self._idle.append(link)
             for job in jobs:

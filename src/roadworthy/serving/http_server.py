@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import resource
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from httptools import parse_url
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from roadworthy.serving.options import Limits
 from roadworthy.serving.problems import Refused, render
@@ -26,7 +33,50 @@ NEWCOMER_SECONDS = 1.0
 SPARE_FILES = 256
 """Descriptors that are needed for other things than connections."""
 
+_LINES = re.compile(rb"(?:[!-9;-~]+: [\t -~\x80-\xff]*\r\n)+")
+"""Headers as they are sent, without anything that would end one."""
+
 CutOff = Callable[[str], None]
+
+
+class Cycle(RequestResponseCycle):
+    """uvicorn's cycle of a request and its answer, which writes a whole answer at once.
+
+    One write is one packet, and wakes its caller up once.
+    """
+
+    _head: Any = None
+
+    async def send(self, message: Any) -> None:
+        """Send a part of the answer (ASGI); the head of one whose length is known waits for it."""
+        if message["type"] == "http.response.start":
+            if b"content-length" in dict(message["headers"]) and not self.response_started:
+                self._head = message
+                return
+        elif self._head is not None:
+            head, self._head = self._head, None
+            if self._write_whole(head, message):
+                return
+            await super().send(head)
+        await super().send(message)
+
+    def _write_whole(self, head: Any, message: Any) -> bool:
+        """Write head and body together; False where there is more to it, and uvicorn knows what."""
+        if self.flow.write_paused or self.disconnected or not self.keep_alive:
+            return False
+        body = message.get("body", b"")
+        headers = [*self.default_headers, *head["headers"]]
+        lines = b"".join([b"%b: %b\r\n" % pair for pair in headers])
+        whole = not message.get("more_body") and b"content-length: %d\r\n" % len(body) in lines
+        if not whole or b"connection: " in lines or not _LINES.fullmatch(lines):
+            return False
+        if self.scope["method"] == "HEAD":
+            return False
+        self.response_started = self.response_complete = True
+        self.transport.write(STATUS_LINE[head["status"]] + lines + b"\r\n" + body)
+        self.message_event.set()
+        self.on_response()
+        return True
 
 
 class Connection(HttpToolsProtocol):
@@ -40,6 +90,7 @@ class Connection(HttpToolsProtocol):
         self._head_since: float | None = time.monotonic()
         self._body_since: float | None = None
         self._head_bytes = 0
+        self._idle_since = 0.0
         self._unsent = 0
         self._unsent_since = 0.0
 
@@ -64,9 +115,45 @@ class Connection(HttpToolsProtocol):
         self._head_since = self._body_since = time.monotonic()
 
     def on_headers_complete(self) -> None:
+        """As uvicorn does it, with our cycle; without upgrades and limits of its own."""
         self._head_since = None
         self._head_bytes = 0
-        super().on_headers_complete()
+        version = self.parser.get_http_version()
+        url = parse_url(self.url)
+        path = url.path.decode("ascii")
+        self.scope["method"] = self.parser.get_method().decode("ascii")
+        self.scope["http_version"] = version
+        self.scope["path"] = urllib.parse.unquote(path) if "%" in path else path
+        self.scope["raw_path"] = url.path
+        self.scope["query_string"] = url.query or b""
+        before: RequestResponseCycle | None = self.cycle
+        self.cycle = Cycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+
+    def on_response_complete(self) -> None:
+        """Begin with the next request that has arrived; without one the sweep sees to the rest."""
+        self.server_state.total_requests += 1
+        self._idle_since = time.monotonic()
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())
 
     def on_message_complete(self) -> None:
         self._body_since = None
@@ -92,6 +179,9 @@ class Connection(HttpToolsProtocol):
             if now - self._body_since > self.limits.body_seconds:
                 self.cut_off("slow body")
                 self.transport.abort()
+        elif cycle is not None and answered:
+            if now - self._idle_since > self.limits.keep_alive_seconds:
+                self.transport.close()
 
     def _is_stuck(self, now: float) -> bool:
         unsent = self.transport.get_write_buffer_size()
@@ -143,7 +233,6 @@ class Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 backlog=ACCEPTS,
-                timeout_keep_alive=int(limits.keep_alive_seconds),
                 timeout_graceful_shutdown=int(limits.deadline_seconds) + 1,
             )
         )

@@ -29,7 +29,8 @@ class Link(asyncio.Protocol):
     """A connection to the worker ``id``. ``peer`` is the process at its other end, if known.
 
     ``failures`` counts the batches in a row of which the worker answered no row; ``takes_codes`` is
-    whether it reads texts by their codes, which workers of earlier versions don't.
+    whether it reads texts by their codes, ``takes_listed`` whether it reads frames that are listed:
+    workers of earlier versions don't.
     """
 
     def __init__(self, id: str) -> None:
@@ -40,6 +41,7 @@ class Link(asyncio.Protocol):
         self.killed = ""
         self.failures = 0
         self.takes_codes = False
+        self.takes_listed = False
         self._transport: asyncio.Transport | None = None
         self._assembler = frames.Assembler()
         self._pidfd: int | None = None
@@ -80,6 +82,7 @@ class Link(asyncio.Protocol):
         if answer.kind != "hello":
             raise Unavailable(f"worker {self.id} answered with {answer.kind!r}")
         self.takes_codes = bool(answer.meta.get("codes"))
+        self.takes_listed = bool(answer.meta.get("listed"))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

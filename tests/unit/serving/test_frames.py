@@ -42,10 +42,10 @@ def read(data: bytes) -> frames.Frame:
     return frame
 
 
-@given(tables(), st.integers(0, 1 << 40), st.integers(1, 40))
-def test_a_frame_comes_back_as_it_went_in_whatever_pieces(table, id, piece):
+@given(tables(), st.integers(0, 1 << 40), st.integers(1, 40), st.booleans())
+def test_a_frame_comes_back_as_it_went_in_whatever_pieces(table, id, piece, listed):
     n, columns = table
-    data = frames.encode("predict", id, n, columns, {"x": [1, None]})
+    data = frames.encode("predict", id, n, columns, {"x": [1, None]}, listed=listed)
     assembler = frames.Assembler()
     found = []
     for at in range(0, 2 * len(data), piece):
@@ -66,6 +66,50 @@ def test_pyarrow_reads_the_buffers_as_its_own(ints, texts):
         buffers = [None if column.validity is None else pa.py_buffer(column.validity)]
         buffers += [pa.py_buffer(buffer) for buffer in column.buffers]
         assert pa.Array.from_buffers(arrow, len(values), buffers).to_pylist() == values
+
+
+@given(tables())
+def test_a_listed_frame_is_laid_out_as_any_other(table):
+    n, columns = table
+    plain, listed = (
+        read(frames.encode("predict", 1, n, columns, listed=listed)) for listed in (False, True)
+    )
+    for name, column in plain.columns.items():
+        other = listed.columns[name]
+        assert (other.type, other.n, other.levels) == (column.type, column.n, column.levels)
+        parts = [
+            [None if part is None else bytes(part) for part in (each.validity, *each.buffers)]
+            for each in (column, other)
+        ]
+        assert parts[0] == parts[1]
+
+
+def test_whole_numbers_of_a_listed_float_column_are_floats():
+    frame = read(frames.encode("predict", 1, 2, {"c": ("float", [1, None])}, listed=True))
+    assert list(map(repr, frame.columns["c"].values())) == ["1.0", "None"]
+
+
+@pytest.mark.parametrize(
+    ("type_", "values"),
+    [
+        ("int", ["1"]), ("int", [1.5]), ("int", [1 << 63]), ("float", ["1"]), ("float", [True]),
+        ("float", [10**400]), ("bool", [1]), ("text", [1]), ("json", [{}]), ("int", "1"),
+        ("timedelta", [None, 1]), ("float", {}),
+    ],
+)  # fmt: skip
+def test_listed_values_that_do_not_fit_are_a_clean_error(type_, values):
+    data = frames.encode("predict", 1, 1, {"c": (type_, [None])}, listed=True)
+    known = {"v": 1, "kind": "predict", "id": 1, "n": 1, "meta": {}}
+    header = json.dumps({**known, "values": [values]})
+    header += " " * (-len(header) % 8)
+    described = data[16 + frames.PREFIX.unpack_from(data)[2] :]
+    prefix = frames.PREFIX.pack(
+        len(header) + len(described), frames.MAGIC, len(header), len(described)
+    )
+    with pytest.raises(frames.FrameError, match="'c'"):
+        read(prefix + header.encode() + described)
+    with pytest.raises(frames.FrameError):
+        frames.encode("predict", 1, 3, {"c": (type_, [None])}, listed=True)
 
 
 def test_numpy_wraps_numbers_without_a_copy():
@@ -111,10 +155,10 @@ def test_garbage_is_a_clean_error_or_incomplete(data):
         pass
 
 
-@given(tables(), st.data())
-def test_a_flipped_bit_is_a_clean_error_or_another_frame(table, data):
+@given(tables(), st.data(), st.booleans())
+def test_a_flipped_bit_is_a_clean_error_or_another_frame(table, data, listed):
     n, columns = table
-    good = bytearray(frames.encode("predict", 1, n, columns))
+    good = bytearray(frames.encode("predict", 1, n, columns, listed=listed))
     bit = data.draw(st.integers(0, len(good) * 8 - 1))
     good[bit // 8] ^= 1 << (bit % 8)
     try:
@@ -148,6 +192,13 @@ def test_bounds_hold_on_both_sides():
 def test_what_does_not_fit_is_not_written(type_, values):
     with pytest.raises(frames.FrameError):
         frames.encode("predict", 1, 1, {"c": (type_, values)})
+
+
+def test_half_of_a_pair_is_not_written_in_a_listed_frame_either():
+    with pytest.raises(frames.FrameError):
+        frames.encode("predict", 1, 1, {"c": ("text", ["\ud800"])}, listed=True)
+    frame = read(frames.encode("predict", 1, 1, {"c": ("text", ["a\U0001f600"])}, listed=True))
+    assert frame.columns["c"].values() == ["a\U0001f600"]
 
 
 def test_a_newer_version_is_refused():
