@@ -39,6 +39,7 @@ MOST_LEVELS = 256
 _to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 _ZEROS = b"\0" * 8
+_CODES = bytes(range(256))
 
 Buffer = Union[bytes, bytearray, memoryview]
 Codes = Mapping[Optional[str], int]
@@ -264,12 +265,16 @@ def pack(type_: str, values: Any, codes: Optional[Codes] = None) -> Packed:
 
     Raises what `encode_column` raises.
     """
-    if codes is not None:
-        try:
-            return Packed(len(values), None, [bytes(map(codes.__getitem__, values))], tuple(codes))
-        except KeyError:
-            pass
-    return Packed(len(values), *encode_column(type_, values))
+    coded = by_codes(values, codes) if codes is not None else None
+    return Packed(len(values), *encode_column(type_, values)) if coded is None else coded
+
+
+def by_codes(values: Any, codes: Codes) -> Optional[Packed]:
+    """Texts by their codes; None where one of them has none."""
+    try:
+        return Packed(len(values), None, [bytes(map(codes.__getitem__, values))], tuple(codes))
+    except KeyError:
+        return None
 
 
 def plain(type_: str, values: Any) -> Any:
@@ -507,7 +512,7 @@ def _decode_column(spec: Spec, n: int, view: memoryview, at: int) -> tuple[Colum
         return Column(type_, n, validity, [values]), at
     if levels:
         codes, at = _take(name, view, at, n)
-        if n and max(codes) >= len(levels):
+        if bytes(codes).translate(None, _CODES[: len(levels)]):
             raise FrameError(f"column {name!r} has codes of no level")
         return Column(type_, n, None, [codes], levels), at
     offsets, at = _take(name, view, at, 4 * (n + 1))

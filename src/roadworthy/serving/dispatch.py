@@ -54,8 +54,8 @@ class Pool:
         self.release = release
         self.flow = flow
         self.signature = signature
-        self.typed = TypedRows(signature)
         self.codes = codes_of(signature)
+        self.typed = TypedRows(signature, self.codes)
         self.failed = ""
         self.failures: dict[str, int] = {}
         self.batch_seconds = 30.0

@@ -15,12 +15,10 @@ from roadworthy.serving.payload import check_json_type, decode_json, inflate, me
 from roadworthy.serving.problems import Refused
 from roadworthy.serving.replies import Reply
 from roadworthy.serving.targets import Target
-from roadworthy.serving.validation import Checked, Sent, check_rows
+from roadworthy.serving.validation import PACKED_FROM, Checked, Sent, check_rows
 from roadworthy.serving.waiting import Job, Priority
 
 clock = time.perf_counter
-PACKED_FROM = 256
-"""Requests of so many rows have their columns laid out once, for frame and log together."""
 
 
 @dataclass(slots=True)
@@ -71,9 +69,11 @@ async def infer(exchange: Exchange, body: bytes, limits: Limits) -> Reply:
         seconds = min(seconds, allowed or seconds)
         priority = asked if exchange.headers.priority is None else priority
     decoded = exchange.passed("decode", began)
-    checked = check_rows(signature, sent, limits.findings)
-    if checked.n >= PACKED_FROM and not checked.rejected:
-        checked = checked.packed(pool.codes)
+    checked = pool.typed.check(sent)
+    if checked is None:
+        checked = check_rows(signature, sent, limits.findings)
+        if checked.n >= PACKED_FROM and not checked.rejected:
+            checked = checked.packed(pool.codes)
     exchange.checked = checked
     exchange.passed("validate", decoded)
     deadline = time.monotonic() + seconds - (decoded - exchange.began)

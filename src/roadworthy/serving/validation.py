@@ -18,6 +18,8 @@ MICROSECOND = datetime.timedelta(microseconds=1)
 INT64 = 1 << 63
 NULL_TEXTS = frozenset(["", "NA", "NaN", "nan", "null", "None"])
 MOST_WARNINGS = 100
+PACKED_FROM = 256
+"""Requests of so many rows have their columns laid out once, for frame and log together."""
 
 
 class Absent:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from roadworthy.serving.inference import PACKED_FROM
+from roadworthy.serving.validation import PACKED_FROM
 from roadworthy.testing.hosts import Host, wait_until
 
 MANY = PACKED_FROM + 10

@@ -14,7 +14,7 @@ from roadworthy.serving.codec_plain import read_plain
 from roadworthy.serving.payload import decode_json
 from roadworthy.serving.problems import Refused
 from roadworthy.serving.typed_rows import TypedRows
-from roadworthy.serving.validation import Sent, check_rows, codes_of
+from roadworthy.serving.validation import PACKED_FROM, Sent, check_rows, codes_of
 from roadworthy_runtime import frames
 
 COLUMNS = [
@@ -41,6 +41,11 @@ def signature(kind: str = "dataframe", columns: list[Column] = COLUMNS) -> Signa
     score = Column(name="scores", type="float", dtype="float64")
     outputs = [Output(name="scores", kind="array", columns=[score])]
     return Signature(input="rows", kind=kind, columns=columns, outputs=outputs, unknown="reject")  # type: ignore[arg-type]
+
+
+def reader(shape: Signature | None = None) -> TypedRows:
+    shape = shape or signature()
+    return TypedRows(shape, codes_of(shape))
 
 
 def outcome(shape: Signature, sent: Sent):
@@ -70,16 +75,55 @@ def bodies(draw):
 @given(bodies(), st.sampled_from(["dataframe", "records"]))
 def test_what_is_read_with_types_is_what_is_read_without(body, kind):
     shape = signature(kind)
-    found = TypedRows(shape).read(body, 100)
+    found = reader(shape).read(body, 100)
     if found is not None:
         assert outcome(shape, found) == outcome(shape, read_plain(shape, decode_json(body), 100))
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"kind": st.sampled_from(["x", "ü", "z", None, "new"]), "free": st.text(max_size=3)}
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    st.sampled_from([1, PACKED_FROM]),
+)
+def test_what_is_checked_at_once_is_what_is_checked_one_by_one(rows, times):
+    """Rows of columns that are read with types all of them; the more there are, the more packed."""
+    shape = signature(columns=COLUMNS[:5])
+    typed = reader(shape)
+    body = json.dumps([{**GOOD, **row} for row in rows] * times).encode()
+    sent = typed.read(body, 10_000)
+    assert sent is not None
+    found, wanted = typed.check(sent), check_rows(shape, sent)
+    assert (found is None) == any(row["kind"] == "new" for row in rows)
+    if found is not None:
+        assert (found.n, found.rejected, found.warnings) == (wanted.n, {}, [])
+        assert (times == 1) != all(
+            isinstance(values, frames.Packed) for _, values in found.columns.values()
+        )
+        assert [
+            (name, wire, list(values if times == 1 else values.values(wire)))
+            for name, (wire, values) in found.columns.items()
+        ] == [(name, wire, list(values)) for name, (wire, values) in wanted.columns.items()]
+
+
+def test_columns_that_are_not_read_with_types_are_not_checked_at_once():
+    typed = reader()
+    sent = typed.read(json.dumps(GOOD).encode(), 100)
+    assert sent is not None
+    assert typed.check(sent) is None
+    untyped = reader(signature(columns=COLUMNS[:5]))
+    assert untyped.check(sent._replace(typed=frozenset())) is None
 
 
 @pytest.mark.parametrize("many", [False, True])
 def test_records_that_fit_are_read_with_types(many):
     row = {**GOOD, "kind": "ü", "more": {"a": [None]}}
     body = json.dumps([row, row] if many else row, ensure_ascii=False).encode()
-    found = TypedRows(signature()).read(body, 2)
+    found = reader().read(body, 2)
     assert found is not None
     assert (found.n, found.single) == (1 + many, not many)
     assert list(found.columns["kind"]) == ["ü"] * (1 + many)
@@ -95,12 +139,12 @@ def test_records_that_fit_are_read_with_types(many):
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_left(body):
-    assert TypedRows(signature()).read(body, 100) is None
+    assert reader().read(body, 100) is None
 
 
 def test_too_many_rows_are_refused():
     with pytest.raises(Refused) as refused:
-        TypedRows(signature()).read(json.dumps([GOOD] * 3).encode(), 2)
+        reader().read(json.dumps([GOOD] * 3).encode(), 2)
     assert refused.value.code == "too-many-rows"
 
 
