@@ -13,6 +13,7 @@ import textwrap
 import types
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
+from . import frozen as apply_frozen
 from . import kinds
 from .analysis import Analysis
 from .blocks import Snippet
@@ -27,6 +28,9 @@ from .trace import VIEW, Const, Op, Pack, Ref, is_module
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _INLINE = 120
 """The longest literal that is written where it is used."""
+
+
+_ENCODERS = ("LabelEncoder", "OneHotEncoder", "OrdinalEncoder")
 
 
 class Frozen(NamedTuple):
@@ -74,6 +78,7 @@ class Describer:
 
     def step(self, step: FlowStep) -> Dict[str, Any]:
         """One step as plain data."""
+        step = _guarded(step, self.sites[step.op.site].line)
         op, site = step.op, self.sites[step.op.site]
         names = self.analysis.recording.names.get(step.source.result or -1, [])
         return {
@@ -441,6 +446,21 @@ class Describer:
                 if self._is_own(type(item)):
                     self._own_class(type(item), op)
                 stack.extend(list(vars(item).values())[:50])
+
+
+def _guarded(step: FlowStep, line: int) -> FlowStep:
+    """``encoder.transform(words)`` so that rows with a word that is not known are rejected."""
+    op = step.op
+    owner = op.args[0].value if op.args and isinstance(op.args[0], Const) else None
+    if op.kind != "method" or op.name != "transform" or len(op.args) != 2 or op.kwargs:
+        return step
+    strict = getattr(owner, "handle_unknown", "error") == "error"
+    if kinds.root(owner) != "sklearn" or type(owner).__name__ not in _ENCODERS or not strict:
+        return step
+    args, kwargs = (Const(apply_frozen.encoded), *op.args), {"line": Const(int(line))}
+    name = "frozen.encoded"
+    made = Op(op.index, "call", op.site, op.context, name, args, kwargs, op.result, None, name)
+    return step._replace(op=made)
 
 
 def _turns(steps: List[Dict[str, Any]], site: int) -> str:

@@ -17,6 +17,7 @@ _MANY = 1000
 _MARK = "uint8" if pd.__version__.startswith(("0.", "1.")) else "bool"
 _UNSEEN = "flow_support.unseen" if __name__ == "flow_frozen" else f"{__package__}.support.unseen"
 _tell: Callable[..., None] = importlib.import_module(_UNSEEN).tell
+_refuse: Callable[..., None] = importlib.import_module(_UNSEEN).refuse
 
 
 def _places(values: Any, levels: Any, name: Any) -> Any:
@@ -103,6 +104,36 @@ def _spare_unseen(made: Any, rows: Any, typed: Any, levels: Any, without: Any) -
         known, given = (typed, rows) if made.ndim > rows.ndim else (typed[column], rows[column])
         unseen = (known.isna() & given.notna()).to_numpy()
         made.loc[unseen, mark] = made[mark].dtype.type(0)
+
+
+def encoded(encoder: Any, values: Any, line: Optional[int] = None) -> Any:
+    """``encoder.transform(values)``; a row with a word that it does not know is rejected.
+
+    ``line``: of the program, to be told with the row.
+    """
+    try:
+        return encoder.transform(values)
+    except ValueError:
+        _refuse(len(values), _strangers(encoder, values), line)
+        raise
+
+
+def _strangers(encoder: Any, values: Any) -> Dict[int, str]:
+    """The places of rows that an encoder does not take alone: each with the reason."""
+    items = pd.DataFrame(values).astype(object)
+    name = getattr(values, "name", None)
+    numbers = items.groupby(list(items.columns), sort=False, dropna=False).ngroup().to_numpy()
+    reasons: Dict[int, str] = {}
+    for number, first in zip(*np.unique(numbers, return_index=True)):
+        row = slice(int(first), int(first) + 1)
+        try:
+            encoder.transform(values.iloc[row] if hasattr(values, "iloc") else values[row])
+        except ValueError as error:
+            cells = items.iloc[int(first)].tolist()
+            told = f"{cells[0]!r} was not seen in creation"
+            text = error if len(cells) > 1 else told if name is None else f"{name}: {told}"
+            reasons.update(dict.fromkeys(np.flatnonzero(numbers == number).tolist(), str(text)))
+    return reasons
 
 
 def codes(values: Any, levels: Sequence[Any]) -> Any:

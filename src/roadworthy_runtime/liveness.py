@@ -43,8 +43,9 @@ def alive(analysis: Analysis, steps: List[FlowStep]) -> List[FlowStep]:
             continue
         columns = _assigned(step, changed)
         later = live.get(changed) if changed is not None else None
-        if columns and later is not None:
-            if not columns & later:
+        if later is not None:
+            some = columns or _partly_assigned(analysis, step)
+            if some and not some & later:
                 continue
             live[changed] = later - columns  # type: ignore[index]
         kept.append(step)
@@ -60,6 +61,14 @@ def _assigned(step: FlowStep, changed: Optional[int]) -> Set[str]:
     if op.kind != "setitem" or op.args[0] != Ref(changed):  # type: ignore[arg-type]
         return set()
     return _names(op.args[1]) or set()
+
+
+def _partly_assigned(analysis: Analysis, step: FlowStep) -> Set[str]:
+    """The columns that ``df.loc[rows, "a"] = ...`` sets in some rows."""
+    owner = step.op.args[0] if step.op.kind == "setitem" else None
+    if not isinstance(owner, Ref) or not _is_loc(analysis, owner.node):
+        return set()
+    return _by_labels(step.op) or set()
 
 
 def _names(key: Any) -> Columns:
@@ -86,6 +95,8 @@ def _reads(
     value = analysis.full.values.get(table)
     if table in found and _is_loc(analysis, table):
         found[table] = _by_labels(op)
+    if table in found and type(value).__name__ == "DataFrameGroupBy" and op.kind == "item":
+        found[table] = _names(op.args[1])
     if table in found and list(op.refs()).count(table) == 1 and kinds.is_frame(value):
         found[table] = set() if assigns else _read(analysis, op, value, wanted)
     return found
@@ -147,13 +158,37 @@ def _read(analysis: Analysis, op: Op, table: Any, wanted: Columns) -> Columns:
     if op.kind == "call" and op.name == "frozen.get_dummies":
         named = _names(op.kwargs.get("columns"))
         return None if wanted is None or named is None else wanted | named
+    if op.kind == "call" and op.name == "frozen.by_group":
+        return _names(op.args[2])
     if wanted is None or op.kind != "method" or "inplace" in op.kwargs:
         return None
-    if op.name in ("copy", "reset_index"):
+    return _read_by_method(op, wanted)
+
+
+def _read_by_method(op: Op, wanted: Set[str]) -> Columns:
+    """The columns that a method of a table reads for these of its result."""
+    if op.name in ("copy", "reset_index", "fillna"):
         return wanted
+    if op.name == "groupby":
+        keys = _names(op.kwargs.get("by", op.args[1] if len(op.args) > 1 else None))
+        return None if keys is None else wanted | keys
+    if op.name == "rename":
+        return _before_renaming(op, wanted)
     named = op.kwargs.get("columns") if op.name == "drop" and len(op.args) == 1 else None
     columns = _names(named)
     return None if columns is None else wanted | columns
+
+
+def _before_renaming(op: Op, wanted: Set[str]) -> Columns:
+    """What ``df.rename(columns={"old": "new"})`` reads for these columns of its result."""
+    names = op.kwargs.get("columns")
+    if set(op.kwargs) != {"columns"} or len(op.args) > 1 or not isinstance(names, Const):
+        return None
+    if not isinstance(names.value, dict):
+        return None
+    return {old for old, new in names.value.items() if new in wanted} | wanted - set(
+        names.value.values()
+    )
 
 
 def _need(live: Dict[int, Columns], node: int, read: Columns) -> None:

@@ -126,7 +126,11 @@ def encode_in_loop(raw: Table, new: Table) -> np.ndarray:
     mean, deviation = plain.mean(axis=0), plain.std(axis=0)
     model = linear_model.LogisticRegression(max_iter=500)
     model.fit((plain - mean) / deviation, raw["survived"])
-    return model.predict_proba((numbers(new) - mean) / deviation)[:, 1]
+    known = new["port"].isin(["unknown", *raw["port"]]) & new["deck"].isin([*raw["deck"], None])
+    answers = np.full(len(new), np.nan)
+    asked = (numbers(new[known]) - mean) / deviation
+    answers[known] = model.predict_proba(asked)[:, 1]
+    return answers
 
 
 def dummies_apart(raw: Table, new: Table) -> np.ndarray:

@@ -24,6 +24,10 @@ FOUND = (
     700369,
     700658,
     900049,
+    900124,
+    1000376,
+    1000481,
+    1000721,
 )
 """Numbers of programs that were once captured wrongly, or whose flow could not be written."""
 

@@ -97,9 +97,13 @@ def test_neither_order_nor_further_columns_nor_labels_matter(outcome: Outcome) -
         same(answered(outcome, "labels"), answered(outcome, "new"), relative=0)
 
 
-def test_rows_that_the_program_could_not_answer_raise(case: Case, outcome: Outcome) -> None:
+def test_rows_that_the_program_could_not_answer_raise_or_are_rejected_for_a_word(
+    case: Case, outcome: Outcome
+) -> None:
     for place in case.failing:
-        assert "error" in outcome.answers[f"failing {place}"]
+        found = outcome.answers[f"failing {place}"]
+        rejected = [reason for _, reason, line in found.get("rejected", ()) if line]
+        assert "error" in found or "was not seen in creation" in rejected[0]
 
 
 def test_the_signature_has_the_columns_that_are_needed(case: Case, outcome: Outcome) -> None:

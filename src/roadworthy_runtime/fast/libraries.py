@@ -460,4 +460,5 @@ _FROZEN: dict[str, Function] = {
     "as_category": _with_levels,
     "codes": _codes,
     "by_group": _by_group,
+    "encoded": lambda graph, encoder, values, line=None: encoder.transform(values),
 }

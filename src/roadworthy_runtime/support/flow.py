@@ -25,7 +25,7 @@ from .basis import (
 )
 from .columns import InputColumn
 from .rows import NothingLeft, Rows
-from .unseen import listening
+from .unseen import Unseen, listening
 
 Steps = Callable[[Any, Rows], Any]
 
@@ -146,7 +146,7 @@ class Flow:
             raise MissingColumn(
                 f"column{plural} {', '.join(missing)} missing; the flow needs {needed}"
             )
-        refused: dict[int, str] = {}
+        refused: dict[int, Rejected] = {}
         warned: list[Warned] = []
         arrays: list[Any] = []
         holes: list[list[int]] = []
@@ -155,20 +155,35 @@ class Flow:
             nulls = column.nulls(values)
             if nulls and not column.nullable:
                 for row in nulls:
-                    refused.setdefault(row, f"{column.name} is null, which creation never saw")
+                    reason = f"{column.name} is null, which creation never saw"
+                    refused.setdefault(row, Rejected(row, reason, None))
             for row, value in column.unknown(values).items():
                 message = f"{value!r} was not seen in creation"
                 if self._rejects_unknown:
-                    refused.setdefault(row, f"{column.name}: {message}")
+                    refused.setdefault(row, Rejected(row, f"{column.name}: {message}", None))
                 else:
                     warned.append(Warned(row, column.name, message))
             arrays.append(column.convert(values, nulls))
             holes.append(nulls)
-        rows = Rows(n)
+        while True:
+            rows = Rows(n)
+            try:
+                return self._answered(lambda: self._input(arrays, holes, n), rows, refused, warned)
+            except Unseen as unseen:
+                lost = _rows_of(unseen, rows)
+                if refused.keys() >= lost.keys():
+                    raise
+                refused.update(lost)
+
+    def _answered(
+        self, make: Callable[[], Any], rows: Rows, refused: dict[int, Rejected], told: list[Warned]
+    ) -> _Outcome:
+        """The steps' answers to the rows that are not refused. Raises Unseen."""
+        n, warned = rows.n, list(told)
         try:
             if n == 0:
                 raise NothingLeft
-            whole = self._input(arrays, holes, n)
+            whole = make()
             if refused:
                 whole = take(whole, rows.reject(refused))
                 if hasattr(whole, "index") and hasattr(whole, "iloc"):
@@ -237,6 +252,13 @@ class _Listener:
             if (row, message) not in self._known:
                 self._known.add((row, message))
                 self._warned.append(Warned(row, str(column or "rows"), message))
+
+
+def _rows_of(unseen: Unseen, rows: Rows) -> dict[int, Rejected]:
+    """The input rows with a word that an encoder does not know; empty where it is not sure."""
+    carried = rows.certain(unseen.count)
+    places = {carried[place]: reason for place, reason in unseen.reasons.items() if carried}
+    return {row: Rejected(row, reason, unseen.line) for row, reason in places.items()}
 
 
 def _unanswered(answered: Sequence[Optional[list[int]]], n: int) -> set[int]:

@@ -88,10 +88,10 @@ class Rows:
         self._keep(before, positions, made, line, "is in none of the parts")
         return made
 
-    def reject(self, reasons: Mapping[int, str], line: Optional[int] = None) -> list[int]:
+    def reject(self, reasons: Mapping[int, Rejected]) -> list[int]:
         """Reject these input rows; the positions of all others."""
         for row, reason in reasons.items():
-            self._reasons.setdefault(row, Rejected(row, reason, line))
+            self._reasons.setdefault(row, reason)
         left = [row for row in range(self.n) if row not in self._reasons]
         self._known = [(None, left)]
         if not left:
@@ -117,6 +117,11 @@ class Rows:
     def of_length(self, count: int) -> Optional[list[int]]:
         """The input rows of the latest value of so many rows; None where there was none."""
         return next((p for _, p in reversed(self._known) if len(p) == count), None)
+
+    def certain(self, count: int) -> list[int]:
+        """The input rows of values of so many rows; none where two such values differ in them."""
+        fitting = [p for _, p in self._known if len(p) == count]
+        return fitting[0] if fitting and all(p == fitting[0] for p in fitting) else []
 
     def _keep(
         self, before: list[int], positions: list[int], value: Any, line: Optional[int], reason: str

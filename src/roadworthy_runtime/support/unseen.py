@@ -11,6 +11,20 @@ Listener = Callable[[int, Mapping[int, str], Any], None]
 _LISTENER: ContextVar[Optional[Listener]] = ContextVar("listener", default=None)
 
 
+class Unseen(ValueError):
+    """Of ``count`` rows those at the places in ``reasons`` have a word that is not known."""
+
+    def __init__(self, count: int, reasons: Mapping[int, str], line: Optional[int]) -> None:
+        super().__init__(next(iter(reasons.values())))
+        self.count, self.reasons, self.line = count, reasons, line
+
+
+def refuse(count: int, reasons: Mapping[int, str], line: Optional[int]) -> None:
+    """Raises Unseen for a flow that will answer the other rows; where none listens, nothing."""
+    if _LISTENER.get() is not None and reasons:
+        raise Unseen(count, reasons, line)
+
+
 def tell(count: int, places: Sequence[int], column: Any, values: Any) -> None:
     """Of ``count`` rows those at ``places`` hold values of this column that creation never saw."""
     messages = {}

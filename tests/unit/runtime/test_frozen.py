@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
+from sklearn import preprocessing
 
 from roadworthy_runtime import frozen
-from roadworthy_runtime.support.unseen import listening
+from roadworthy_runtime.support.unseen import Unseen, listening
 
 COLUMNS: dict[str, list[Any]] = {
     "text": ["b", "a", None, "c", "b"],
@@ -98,3 +99,26 @@ def test_columns_that_production_lacks_are_left_out_of_the_dummies() -> None:
     names = ["kept", "gone", "kind_a", "kind_b"]
     found = frozen.get_dummies(rows, {"kind": ["a", "b"]}, names, columns=["kind"])
     assert list(found.columns) == ["kept", "kind_a", "kind_b"]
+
+
+def test_an_encoder_tells_which_rows_have_a_word_that_it_does_not_know() -> None:
+    words = pd.Series(["b", "x", "a", "x"], name="town")
+    known = preprocessing.LabelEncoder().fit(["a", "b"])
+    assert frozen.encoded(known, words[[0, 2]]).tolist() == [1, 0]
+    with pytest.raises(ValueError, match="previously unseen"):
+        frozen.encoded(known, words)  # nobody listens
+    with listening(lambda *_: None), pytest.raises(Unseen) as raised:
+        frozen.encoded(known, words, line=7)
+    told = "town: 'x' was not seen in creation"
+    assert (raised.value.count, raised.value.line) == (4, 7)
+    assert raised.value.reasons == {1: told, 3: told}
+
+
+def test_an_encoder_of_several_columns_is_asked_for_each_different_row() -> None:
+    table = pd.DataFrame({"a": ["p", "q", "p"], "b": ["s", "s", "t"]})
+    known = preprocessing.OneHotEncoder().fit(table)
+    asked = pd.DataFrame({"a": ["q", "z", "p", "z"], "b": ["t", "s", "s", "s"]})
+    with listening(lambda *_: None), pytest.raises(Unseen) as raised:
+        frozen.encoded(known, asked)
+    assert list(raised.value.reasons) == [1, 3]
+    assert "'z'" in raised.value.reasons[1]
