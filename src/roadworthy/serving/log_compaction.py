@@ -21,6 +21,8 @@ from roadworthy_runtime.frames import FrameError
 
 SMALL_BYTES = 1 << 20
 MOST_BYTES = 8 << 20
+GROUP_BYTES = 32 << 20
+"""How much of what a new segment has waits in memory, as Arrow lays it out."""
 FEWEST = 8
 SETTLED_SECONDS = 600.0
 """Segments begun so long ago are complete, and nobody waits for their rows any more."""
@@ -78,44 +80,78 @@ def _put_together(folder: Path, group: list[Segment], now: float, least: int = 1
     """Write the group's rows, one segment for each set of columns; how many that replaces."""
     import pyarrow as pa
 
-    alike: list[tuple[list[Any], list[Path]]] = []
-    for segment in group:
-        try:
-            table = read_table(segment.path)
-        except (pa.ArrowException, FrameError, FileNotFoundError):
-            continue  # who asks for its rows is told
-        for tables, paths in alike:
-            if table.schema.equals(tables[0].schema):
-                tables.append(table)
-                paths.append(segment.path)
-                break
-        else:
-            alike.append(([table], [segment.path]))
-    wanted = [(tables, paths) for tables, paths in alike if len(paths) >= least]
-    for number, (tables, paths) in enumerate(wanted):
-        start = paths[0].name.partition("-")[0]
-        target = folder / f"{start}-{int(now * 1e6)}-{len(paths)}-{number}.parquet"
-        _replace(paths, target, pa.concat_tables(tables))
-    return sum(len(paths) for _, paths in wanted)
-
-
-def _replace(paths: list[Path], target: Path, table: Any) -> None:
-    """Write the note that says what the target stands for, then the target."""
-    import pyarrow.parquet as parquet
-
-    note = target.with_name(f".{target.name}{NOTE}")
-    _write(note, msgspec.json.encode([path.name for path in paths]))
-    fresh = target.with_name(f".{target.name}.new")
+    begun: list[_Successor] = []
     try:
-        with fresh.open("wb") as file:
-            parquet.write_table(table, file, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        newest = max(path.stat().st_mtime_ns for path in paths)
-        os.utime(fresh, ns=(newest, newest))  # no row in it is newer
-        fresh.replace(target)
+        for segment in group:
+            try:
+                table = read_table(segment.path)
+            except (pa.ArrowException, FrameError, FileNotFoundError):
+                continue  # who asks for its rows is told
+            place = next((at for at, each in enumerate(begun) if each.takes(table)), len(begun))
+            if place == len(begun):
+                begun.append(_Successor(folder / f".{int(now * 1e6)}-{place}.parquet.new"))
+            begun[place].add(segment.path, table)
+        wanted = [each for each in begun if len(each.paths) >= least]
+        for each in wanted:
+            start = each.paths[0].name.partition("-")[0]
+            number = begun.index(each)
+            each.replace(folder / f"{start}-{int(now * 1e6)}-{len(each.paths)}-{number}.parquet")
+        return sum(len(each.paths) for each in wanted)
     finally:
-        fresh.unlink(missing_ok=True)
+        for each in begun:
+            each.close()
+
+
+class _Successor:
+    """A segment that is being written for several: their rows wait in bounded memory."""
+
+    def __init__(self, fresh: Path) -> None:
+        self.paths: list[Path] = []
+        self._fresh = fresh
+        self._file = fresh.open("wb")
+        self._writer: Any = None
+        self._waiting: list[Any] = []
+
+    def takes(self, table: Any) -> bool:
+        """Whether it has the same columns."""
+        return bool(table.schema.equals(self._writer.schema))
+
+    def add(self, path: Path, table: Any) -> None:
+        """Take the rows of a segment."""
+        import pyarrow.parquet as parquet
+
+        self.paths.append(path)
+        if self._writer is None:
+            self._writer = parquet.ParquetWriter(self._file, table.schema, compression="zstd")
+        self._waiting.append(table)
+        if sum(each.nbytes for each in self._waiting) > GROUP_BYTES:
+            self._write()
+
+    def replace(self, target: Path) -> None:
+        """Note what the target stands for, then put it there."""
+        self._write()
+        self._writer.close()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        newest = max(path.stat().st_mtime_ns for path in self.paths)
+        os.utime(self._fresh, ns=(newest, newest))  # no row in it is newer
+        names = [path.name for path in self.paths]
+        _write(target.with_name(f".{target.name}{NOTE}"), msgspec.json.encode(names))
+        self._fresh.replace(target)
+
+    def close(self) -> None:
+        """Leave nothing half done."""
+        if self._writer is not None:
+            self._writer.close()
+        self._file.close()
+        self._fresh.unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        import pyarrow as pa
+
+        if self._waiting:
+            self._writer.write_table(pa.concat_tables(self._waiting))
+            self._waiting.clear()
 
 
 def _settle(folder: Path, now: float) -> None:

@@ -70,6 +70,37 @@ def test_what_is_fresh_or_has_other_columns_or_is_damaged_stays(tmp_path: Path):
     assert len(files(tmp_path)) == 4
 
 
+PEAK = """
+import resource, sys
+from pathlib import Path
+from roadworthy.serving.log_compaction import compact
+import pyarrow.parquet
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+assert compact(Path(sys.argv[1]), float(sys.argv[2])) == int(sys.argv[3])
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10)
+"""
+
+
+def test_memory_is_bounded_however_small_the_rows_are_on_disk(tmp_path: Path):
+    """Rows that are alike take a hundredth of their size in a file."""
+    each, count = 5_000, 30
+    alike = pa.array(["x" * 2000]).take(pa.array([0] * each))
+    first = write(tmp_path, BEGAN, each, alike=alike)
+    whole = parquet.read_table(first).nbytes * count
+    for n in range(1, count):
+        write(tmp_path, BEGAN + 10 * n, each, alike=alike)
+    assert sum(path.stat().st_size for path in files(tmp_path)) < whole / 20
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, str(tmp_path), str(NOW + 10 * each), str(count)],
+        env={**os.environ, "PYTHONPATH": str(SOURCE), "ARROW_DEFAULT_MEMORY_POOL": "system"},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    assert int(done.stdout) < whole / 2
+    together = list(tmp_path.rglob("*-0.parquet"))
+    assert sum(parquet.ParquetFile(path).metadata.num_rows for path in together) == each * count
+
+
 KILLED_AT = """
 import os, sys
 from pathlib import Path
