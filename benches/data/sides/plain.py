@@ -76,11 +76,15 @@ class Side:
         return len(self._database.execute(query).fetchall())
 
     def take(self, folder: str) -> None:
-        """A folder into one file."""
-        self._run("tar", "-cf", str(self.folder / "all.tar"), "-C", folder, ".")
+        """A folder into one file, synced: a commit's packs are."""
+        target = self.folder / "all.tar"
+        self._run("tar", "-cf", str(target), "-C", folder, ".")
+        descriptor = os.open(target, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
 
     def give(self, folder: str) -> None:
-        """A folder out, file by file."""
+        """A folder out, file by file, not synced: what is checked out is not either."""
         self._run("cp", "-r", folder, str(self.folder / secrets.token_hex(8)))
 
     def _run(self, *command: str) -> None:

@@ -82,8 +82,8 @@ def check_tree_path(path: str) -> str:
     >>> check_tree_path("2026/january.parquet")
     '2026/january.parquet'
     """
-    parts = path.split("/")
-    plain = all(part not in ("", ".", "..") for part in parts)
+    around = f"/{path}/"
+    plain = "//" not in around and "/./" not in around and "/../" not in around
     if plain and len(path.encode("utf-8", "replace")) <= MOST_PATH and path.isprintable():
         if "\\" not in path and ":" not in path:
             return path

@@ -221,7 +221,7 @@ class Eraser:
             )
         except StorageError:  # fsck tells of it
             return False
-        return any(each.digest in gone for each in listed)
+        return any(digest in gone for digest, *_ in listed)
 
     def _delete(self, pack: packs.Pack) -> None:
         """Deletes a condemned pack at once: what is erased must not wait out a grace period."""

@@ -33,19 +33,16 @@ class Chunk(NamedTuple):
     length: int
 
 
-def store_file(
-    writer: PieceWriter, path: str, source: BinaryIO, report: Report, size: int = -1
-) -> Entry:
+def store_file(writer: PieceWriter, path: str, source: BinaryIO, report: Report) -> Entry:
     """Keeps what a file gives, from where it stands to its end, without having it in memory.
 
-    ``size`` is how many bytes are to come, where that is known: it spares a look for more.
     Raises StorageError, Unavailable, OSError of the source.
     """
     head = source.read(LEAST)
     if len(head) < LEAST:  # too short to be cut
-        rest = b"" if len(head) == size else source.read(LEAST)
+        rest = source.read(LEAST)
         if not rest:
-            return _short(writer, path, head, report)
+            return store_short(writer, path, head, report)
         head += rest
     hasher = blake3()
     chunks: list[Chunk] = []
@@ -67,7 +64,8 @@ def store_file(
     )
 
 
-def _short(writer: PieceWriter, path: str, data: bytes, report: Report) -> Entry:
+def store_short(writer: PieceWriter, path: str, data: bytes, report: Report) -> Entry:
+    """Keeps a file that is too short to be cut. Raises StorageError, Unavailable."""
     digest = writer.put_bytes(data)
     report(path, len(data))
     return Entry(

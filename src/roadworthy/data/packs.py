@@ -3,40 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import msgspec
 
-from roadworthy.data.stored import Stored, base_of, check_of
+from roadworthy.data.stored import Stored, base_of, check_of, check_of_piece
 from roadworthy.errors import Damaged, NewerFormat
 
-MAGIC = b"RWPACK01"
+MAGIC = b"RWPACK02"
+ANY_MAGIC = b"RWPACK"
+_READABLE = (b"RWPACK01", MAGIC)
 _TAIL = 8 + 16 + 8
 
 
-class Packed(NamedTuple):
-    """A piece in a pack: its digest, where its stored bytes are, what they are checked by, and
-    the piece that it is a patch of (empty: it stands alone).
-    """
+Packed = tuple[bytes, int, int, bytes, bytes]
+"""A piece in a pack: its digest, where its stored bytes are (start, length), what they are checked
+by (``is_whole``), and the piece that it is a patch of (empty: it stands alone).
 
-    digest: bytes
-    start: int
-    length: int
-    check: bytes
-    base: bytes
+A plain tuple: of many that live long the garbage collector lets only those alone.
+"""
 
 
 def make_pack(pieces: Sequence[tuple[bytes, Stored]]) -> tuple[bytes, list[Packed]]:
     """A pack of pieces (digest, stored bytes), and where each of them is in it.
 
     The layout: magic; the pieces one after the other; the list as MessagePack; its length
-    (8 bytes, little endian), its check (16 bytes), magic.
+    (8 bytes, little endian), its check (16 bytes), magic. In packs of the first form pieces that
+    are kept as they are have a check as well.
     """
     parts: list[Stored] = [MAGIC]
     packed: list[Packed] = []
     at = len(MAGIC)
     for digest, stored in pieces:
-        packed.append(Packed(digest, at, len(stored), check_of(stored), base_of(stored)))
+        packed.append((digest, at, len(stored), check_of_piece(stored), base_of(stored)))
         parts.append(stored)
         at += len(stored)
     footer = msgspec.msgpack.encode(packed)
@@ -50,9 +48,9 @@ def read_footer(read: Callable[[int, int], bytes], size: int, name: str) -> list
     Raises Damaged, NewerFormat.
     """
     tail = read(max(0, size - _TAIL), _TAIL)
-    if len(tail) != _TAIL or tail[-8:-2] != MAGIC[:6]:
+    if len(tail) != _TAIL or tail[-8:-2] != ANY_MAGIC:
         raise damaged_pack(name, "its end is missing")
-    if tail[-8:] != MAGIC:
+    if tail[-8:] not in _READABLE:
         raise NewerFormat(
             f"pack b3:{name[:7]} is of a newer form", cure="install the Roadworthy that wrote it"
         )
@@ -62,8 +60,7 @@ def read_footer(read: Callable[[int, int], bytes], size: int, name: str) -> list
     footer = read(size - _TAIL - length, length)
     if check_of(footer) != tail[8:24]:
         raise damaged_pack(name, "its list has another digest")
-    rows = msgspec.msgpack.decode(footer, type=list[tuple[bytes, int, int, bytes, bytes]])
-    return [Packed(*row) for row in rows]
+    return msgspec.msgpack.decode(footer, type=list[Packed])
 
 
 def damaged_pack(name: str, reason: str) -> Damaged:

@@ -16,9 +16,9 @@ from roadworthy.data.packs import Packed, make_pack
 from roadworthy.data.stored import (
     Stored,
     base_of,
-    check_of,
     damaged_piece,
     digest_bytes,
+    is_whole,
     load_bytes,
     store_bytes,
 )
@@ -131,7 +131,7 @@ class PieceStore:
             for digest, place in stretch:
                 at = place.start - first.start
                 stored = data[at : min(at + place.length, size)]
-                if check_of(stored) != place.check:
+                if not is_whole(stored, digest, place.check):
                     raise damaged_piece(digest, "its bytes are not those written", place.pack)
                 found[digest] = stored.toreadonly()
 
@@ -245,20 +245,27 @@ class PieceWriter:
     def finish(self) -> None:
         """Stores what is left. More may be put and finished after that."""
         self._settle()
-        self._await()
-        if self._body:
-            data, packed = make_pack(list(self._body.items()))
+        self._store()
+        if not self._body:
+            self._await()
+            return
+        data, packed = make_pack(list(self._body.items()))
+        if self._known:  # while these are made known, the last is stored
+            stored = self._threads().submit(self.store.blobs.put, data)
+            self._await()
+            digest = stored.result()
+        else:
             digest = self.store.blobs.put(data)
-            self.added += len(data)
-            self.packs.append(digest)
-            self.unregistered.append((digest, len(data), packed))
-            self._finished |= self._body
-            self._body, self._body_bytes = {}, 0
+        self.added += len(data)
+        self.packs.append(digest)
+        self.unregistered.append((digest, len(data), packed))
+        self._finished |= self._body
+        self._body, self._body_bytes = {}, 0
 
     def put_again(self) -> None:
         """Stores the unregistered packs once more, after gc removed one. Raises StorageError."""
         for _, _, packed in self.unregistered:
-            again = [(each.digest, self._finished[each.digest]) for each in packed]
+            again = [(digest, self._finished[digest]) for digest, *_ in packed]
             self.store.blobs.put(make_pack(again)[0])
 
     def get(self, digest: bytes) -> bytes:
@@ -319,7 +326,11 @@ class PieceWriter:
         self.relied.update(known)
         for digest, data in waiting.items():
             if digest not in known:
-                self.put(digest, store_bytes(data))
+                stored = store_bytes(data)
+                self._body[digest] = stored
+                self._body_bytes += len(stored)
+        if self._body_bytes >= self._most:
+            self._send()
 
     def _send(self) -> None:
         """Has the present pack stored by the thread, once the one before is.
@@ -332,10 +343,13 @@ class PieceWriter:
             self._await()
         pieces, self._body, self._body_bytes = self._body, {}, 0
         self._storing.update(pieces)
+        self._pack = make_pack(list(pieces.items()))
+        self._stored = self._threads().submit(self.store.blobs.put, self._pack[0])
+
+    def _threads(self) -> ThreadPoolExecutor:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="packs")
-        self._pack = make_pack(list(pieces.items()))
-        self._stored = self._pool.submit(self.store.blobs.put, self._pack[0])
+        return self._pool
 
     def _store(self) -> None:
         """Waits for the pack that is being stored, and makes it known, yet without its pieces.

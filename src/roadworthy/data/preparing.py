@@ -15,7 +15,7 @@ from roadworthy.core.dataset import Entry, replaced
 from roadworthy.core.dataset_names import check_tree_path
 from roadworthy.data import paged
 from roadworthy.data.changes import Append, Change, PutEntry, PutFile, PutTable, Remove, Update
-from roadworthy.data.files import Report, store_file
+from roadworthy.data.files import LEAST, Report, store_file, store_short
 from roadworthy.data.pieces import PieceWriter
 from roadworthy.data.reachable import entry_pieces
 from roadworthy.data.snapshot import Snapshot, entry_record
@@ -128,17 +128,32 @@ def _put_file(writer: PieceWriter, change: PutFile, report: Report) -> Entry:
         source = io.BytesIO(given) if isinstance(given, bytes) else given
         return store_file(writer, change.path, source, report)
     try:
-        with io.FileIO(given) as file:
-            status = os.fstat(file.fileno())
+        descriptor = os.open(given, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise UsageError(f"{given} is not a regular file", cure="leave it out")
-            entry = store_file(writer, change.path, file, report, status.st_size)
+            entry = _put_regular(writer, change.path, descriptor, status.st_size, report)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise StorageError(
             f"{given} can't be read: {error.strerror or error}",
             cure="check the path and rights",
         ) from error
     return replaced(entry, executable=True) if status.st_mode & 0o111 else entry
+
+
+def _put_regular(
+    writer: PieceWriter, path: str, descriptor: int, size: int, report: Report
+) -> Entry:
+    """Keeps an open file; a short one is read at once."""
+    head = os.read(descriptor, size + 1) if size < LEAST else b""
+    if len(head) == size:
+        return store_short(writer, path, head, report)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    with io.FileIO(descriptor, closefd=False) as file:
+        return store_file(writer, path, file, report)
 
 
 def _writer(

@@ -21,7 +21,7 @@ from roadworthy.core.dataset import (
 from roadworthy.core.values import Document
 from roadworthy.data.collecting import Say
 from roadworthy.data.documents import LINES, LONGEST, load_document
-from roadworthy.data.packs import MAGIC, read_footer
+from roadworthy.data.packs import ANY_MAGIC, read_footer
 from roadworthy.data.pieces import PieceStore
 from roadworthy.errors import Conflict, RoadworthyError
 from roadworthy.storage.queries import datasets as asked
@@ -143,7 +143,7 @@ def _read_one(store: PieceStore, digest: str, at: str, read: _Read) -> None:
         read.commits[digest] = load_document(store.blobs.get(digest), digest, Commit)
     elif head.startswith(LINES[RefChange]):
         read.changes[digest] = load_document(store.blobs.get(digest), digest, RefChange)
-    elif head.startswith(MAGIC):
+    elif head.startswith(ANY_MAGIC):
         size = store.blobs.size(digest) or 0
         packed = read_footer(lambda s, n: store.blobs.read(digest, s, n), size, digest)
         store.database.write(lambda c: register_pack(c, digest, size, packed, at))

@@ -24,9 +24,25 @@ def digest_bytes(data: bytes | memoryview) -> bytes:
     return blake3(data).digest()
 
 
-def check_of(stored: bytes | memoryview) -> bytes:
-    """What a piece's stored bytes are checked by: the first 16 bytes of their BLAKE3."""
+def check_of(stored: Stored) -> bytes:
+    """What stored bytes are checked by: the first 16 bytes of their BLAKE3."""
     return blake3(stored).digest(CHECK_BYTES)
+
+
+def check_of_piece(stored: Stored) -> bytes:
+    """The same for a piece; nothing where its bytes are kept as they are, for it is named by
+    their digest.
+    """
+    return b"" if stored[0] == RAW else check_of(stored)
+
+
+def is_whole(stored: Stored, digest: bytes, check: bytes) -> bool:
+    """Whether a piece's stored bytes are those that were written, also of packs that have a check
+    for every piece.
+    """
+    if stored and stored[0] == RAW:
+        return digest_bytes(memoryview(stored)[1:]) == digest
+    return check_of(stored) == check
 
 
 def base_of(stored: Stored) -> bytes:
@@ -55,14 +71,17 @@ def _is_dense(data: bytes | memoryview) -> bool:
 
 
 def load_bytes(stored: Stored, digest: bytes) -> bytes:
-    """The bytes that were stored, checked by their digest. Raises Damaged."""
+    """The bytes that were stored, checked by their digest. Raises Damaged.
+
+    What is kept as it is was checked by just that already (``is_whole``).
+    """
     form = stored[0] if stored else -1
     if form == RAW:
-        data = bytes(stored[1:])
-    elif form == ZSTD:
+        return bytes(stored[1:])
+    if form == ZSTD:
         try:
             size = int.from_bytes(stored[1:9], "little")
-            data = _ZSTD.decompress(memoryview(stored)[9:], size, asbytes=True)
+            data: bytes = _ZSTD.decompress(memoryview(stored)[9:], size, asbytes=True)
         except (OSError, pa.ArrowException, ValueError) as error:
             raise damaged_piece(digest, f"it can't be unpacked ({error})") from error
     else:

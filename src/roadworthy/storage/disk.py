@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import io
 import os
 import secrets
 import shutil
@@ -156,10 +155,12 @@ def write_small(target: str, data: bytes, *, executable: bool = False) -> None:
             Path(folder).mkdir(parents=True, exist_ok=True)
             descriptor = os.open(partial, flags, mode)
         try:
-            with io.FileIO(descriptor, "wb") as file:
+            try:
                 left = memoryview(data)
                 while left:
-                    left = left[file.write(left) :]
+                    left = left[os.write(descriptor, left) :]
+            finally:
+                os.close(descriptor)
             os.rename(partial, target)  # noqa: PTH104 - a Path for each costs as much as the rest
         except BaseException:
             Path(partial).unlink(missing_ok=True)

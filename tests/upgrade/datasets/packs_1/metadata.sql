@@ -1,0 +1,263 @@
+BEGIN TRANSACTION;
+CREATE TABLE agents (
+	agent TEXT NOT NULL, 
+	seen TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_agents PRIMARY KEY (agent)
+);
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+INSERT INTO "alembic_version" VALUES('0004');
+CREATE TABLE certificates (
+	id TEXT NOT NULL, 
+	digest TEXT NOT NULL, 
+	release TEXT NOT NULL, 
+	depth TEXT NOT NULL, 
+	made TEXT NOT NULL, 
+	passed INTEGER NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_certificates PRIMARY KEY (id)
+);
+CREATE TABLE data_branches (
+	dataset TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	"commit" TEXT NOT NULL, 
+	generation INTEGER NOT NULL, 
+	at TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_data_branches PRIMARY KEY (dataset, name), 
+	CONSTRAINT fk_data_branches_dataset FOREIGN KEY(dataset) REFERENCES datasets (name)
+);
+INSERT INTO "data_branches" VALUES('notes','main','afc2cee728b27f548e513bdaae63d88a244779710d4e58844e9a2b36e3832917',2,'2026-11-22T01:23:13.092206+00:00','{"last":null,"days":null}');
+CREATE TABLE data_commits (
+	digest TEXT NOT NULL, 
+	dataset TEXT NOT NULL, 
+	parent TEXT NOT NULL, 
+	at TEXT NOT NULL, 
+	write TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_data_commits PRIMARY KEY (digest), 
+	CONSTRAINT fk_data_commits_dataset FOREIGN KEY(dataset) REFERENCES datasets (name), 
+	CONSTRAINT uq_data_commits_write UNIQUE (write)
+);
+INSERT INTO "data_commits" VALUES('a4bdce450e5cdd99b3a8fe8c4b54416723f131d80099f2723541c910d67aff7d','notes','','2026-11-22T01:23:12.986026+00:00','01a200d9-a38f-792b-8f2f-628508b52ac4','{"dataset":"notes","tree":"eddac388365c1d221618a5550323c2eec64cb670385bb950efb8282be061feae","parents":[],"branch":"main","generation":1,"author":"ann","message":"first","at":"2026-11-22T01:23:12.986026+00:00","write":"01a200d9-a38f-792b-8f2f-628508b52ac4","files":4,"bytes":55277,"added":47133,"tables":[{"path":"t","rows":600,"fields":[{"name":"id","type":"int64","nullable":true},{"name":"price","type":"double","nullable":true},{"name":"state","type":"string","nullable":true},{"name":"at","type":"timestamp[us]","nullable":true}]}],"more_tables":0,"provenance":[],"append_only":true,"description":"","key":["id"],"format":1}');
+INSERT INTO "data_commits" VALUES('afc2cee728b27f548e513bdaae63d88a244779710d4e58844e9a2b36e3832917','notes','a4bdce450e5cdd99b3a8fe8c4b54416723f131d80099f2723541c910d67aff7d','2026-11-22T01:23:13.092206+00:00','01a200d9-a416-7121-9aa8-292e66b6c711','{"dataset":"notes","tree":"81a67dbf6471a9d4b5c0650d53b17540be502c20134fb0f20c8049fe7f2abcc1","parents":["a4bdce450e5cdd99b3a8fe8c4b54416723f131d80099f2723541c910d67aff7d"],"branch":"main","generation":2,"author":"ann","message":"second","at":"2026-11-22T01:23:13.092206+00:00","write":"01a200d9-a416-7121-9aa8-292e66b6c711","files":4,"bytes":55277,"added":3853,"tables":[{"path":"t","rows":600,"fields":[{"name":"id","type":"int64","nullable":true},{"name":"price","type":"double","nullable":true},{"name":"state","type":"string","nullable":true},{"name":"at","type":"timestamp[us]","nullable":true}]}],"more_tables":0,"provenance":[],"append_only":false,"description":"","key":["id"],"format":1}');
+CREATE TABLE data_deliveries (
+	source TEXT NOT NULL, 
+	identity TEXT NOT NULL, 
+	version TEXT NOT NULL, 
+	content TEXT NOT NULL, 
+	poll TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_data_deliveries PRIMARY KEY (source, identity, version)
+);
+CREATE TABLE data_erased_pieces (
+	digest BLOB NOT NULL, 
+	content TEXT NOT NULL, 
+	CONSTRAINT pk_data_erased_pieces PRIMARY KEY (digest)
+);
+CREATE TABLE data_erasures (
+	content TEXT NOT NULL, 
+	dataset TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_data_erasures PRIMARY KEY (content)
+);
+CREATE TABLE data_moves (
+	dataset TEXT NOT NULL, 
+	branch TEXT NOT NULL, 
+	generation INTEGER NOT NULL, 
+	"commit" TEXT NOT NULL, 
+	at TEXT NOT NULL, 
+	CONSTRAINT pk_data_moves PRIMARY KEY (dataset, branch, generation)
+);
+INSERT INTO "data_moves" VALUES('notes','main',0,'','2026-11-22T01:23:11.865467+00:00');
+INSERT INTO "data_moves" VALUES('notes','main',1,'a4bdce450e5cdd99b3a8fe8c4b54416723f131d80099f2723541c910d67aff7d','2026-11-22T01:23:12.986026+00:00');
+INSERT INTO "data_moves" VALUES('notes','main',2,'afc2cee728b27f548e513bdaae63d88a244779710d4e58844e9a2b36e3832917','2026-11-22T01:23:13.092206+00:00');
+CREATE TABLE data_packs (
+	id INTEGER NOT NULL, 
+	digest TEXT NOT NULL, 
+	bytes BIGINT NOT NULL, 
+	state TEXT NOT NULL, 
+	since TEXT NOT NULL, 
+	CONSTRAINT pk_data_packs PRIMARY KEY (id), 
+	CONSTRAINT uq_data_packs_digest UNIQUE (digest)
+);
+INSERT INTO "data_packs" VALUES(1,'de46310cccddae48714258f9b30065fe29ccdc51eeb3f4cf55370c9064d92821',0,'live','2026-11-22T01:23:11.865467+00:00');
+INSERT INTO "data_packs" VALUES(2,'3b8dc9a2a3f881c2309dd40b64f30127b73798dc7a770f826e351f68d1c700aa',47133,'live','2026-11-22T01:23:12.986026+00:00');
+INSERT INTO "data_packs" VALUES(3,'a4bdce450e5cdd99b3a8fe8c4b54416723f131d80099f2723541c910d67aff7d',0,'live','2026-11-22T01:23:12.986026+00:00');
+INSERT INTO "data_packs" VALUES(4,'fe0841ddfef1090bc398b518b576c77667cdddea94a1b3edb2de641f62749b8d',3853,'live','2026-11-22T01:23:13.092206+00:00');
+INSERT INTO "data_packs" VALUES(5,'afc2cee728b27f548e513bdaae63d88a244779710d4e58844e9a2b36e3832917',0,'live','2026-11-22T01:23:13.092206+00:00');
+CREATE TABLE data_pieces (
+	digest BLOB NOT NULL, 
+	pack INTEGER NOT NULL, 
+	start BIGINT NOT NULL, 
+	length INTEGER NOT NULL, 
+	"check" BLOB NOT NULL, 
+	base BLOB NOT NULL, 
+	CONSTRAINT pk_data_pieces PRIMARY KEY (digest)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "data_pieces" VALUES(X'032835E52FDA6DDE23C5EF937CB2B385B76FA09EFC46D0814BB672216EE7EC98',2,9404,1305,X'C95BEBB0B9C2ED56297F3013E64EA983',X'');
+INSERT INTO "data_pieces" VALUES(X'29132360DA943553E201FBD74686083AD9D92FB34F0F2AD9D7BB2B3354786422',2,4097,852,X'321D5AF882DD3119663338C01AC209FE',X'');
+INSERT INTO "data_pieces" VALUES(X'29884C75450FCB79C174C59C4523AF026F8429774822E459BF119114D5511D9D',2,10709,275,X'133AE84DC50611ADE72BF486323CCECE',X'');
+INSERT INTO "data_pieces" VALUES(X'5F3D4F4736FC6AA387217404B813330B2B64B64093CD70BE3FB019F75A25D11E',4,2283,435,X'6DD76AA276F547CFC7E6A46AA2EC6C84',X'');
+INSERT INTO "data_pieces" VALUES(X'6253CB8E4B043018F4648E1A52B28B8C790CD2BC178346E50561F74D881039C0',2,777,1912,X'BFB504B20B8C1E2C6EAA9DB7B1AC592A',X'');
+INSERT INTO "data_pieces" VALUES(X'66F06F4DE5B002E130E1C98F1124FF1F5C85CFB09821020CE5811A68B78AF5DC',4,2718,279,X'34BEC47FB313EC71F00F8AC9C9A0A7F4',X'');
+INSERT INTO "data_pieces" VALUES(X'6ADF03282AED83FF5F2184EDB90945622BBEEEB7597DCE9A92C503242F830CFA',2,11767,3001,X'C5F6BF3763A6EB4660457B9B86279C17',X'');
+INSERT INTO "data_pieces" VALUES(X'81A67DBF6471A9D4B5C0650D53B17540BE502C20134FB0F20C8049FE7F2ABCC1',4,2997,488,X'3CE24830C30F225F8C44A105B07BB99F',X'');
+INSERT INTO "data_pieces" VALUES(X'9927F4EA6AF4DB79691EC7B3691031177A806235C2DE02C4E5940F6BD36277B1',2,2960,1137,X'CB3B720EA56A9DD90A396451E079E1F1',X'');
+INSERT INTO "data_pieces" VALUES(X'9FA59739BA9D1DAAB0AFF1E94515489886F470DF54A04DB13293D308441CDACD',2,44802,435,X'A7254900D610BD7999153B9D7A67B965',X'');
+INSERT INTO "data_pieces" VALUES(X'A17D13954BCDD991391C975C0152CECD79DE673A8DF2578DDD93EBE811EA5C5E',2,45237,281,X'370B3D4F7B71115A6584837899C65EF1',X'');
+INSERT INTO "data_pieces" VALUES(X'A427489C46F139A7BF21AD61E5AE6601C11C2E37887949FF9F0B54DC4D4D7683',2,14801,30001,X'9AE9C63BACC4DD6880E3767059FBD054',X'');
+INSERT INTO "data_pieces" VALUES(X'A5D9393732BCEA89B5EEB7A2D92AF79549F2C91E873E17883EB8B0DDADD1DF4B',4,1919,364,X'46FEB9A3E53932CDC5ECBB5E6B50AD98',X'A9A882C9866600A7816F9CC2B10023F675C80A56127484DB4E36FEC252268064');
+INSERT INTO "data_pieces" VALUES(X'A9A882C9866600A7816F9CC2B10023F675C80A56127484DB4E36FEC252268064',2,4949,2399,X'9824EFB034D41661A367470AD4D81C95',X'');
+INSERT INTO "data_pieces" VALUES(X'ACC844D2CE9238B9CC0D290D8ED93007DCE55A55AEA4E6F09A90A9869656D392',4,8,1911,X'045F357FB42E40717538E56F496E8C29',X'');
+INSERT INTO "data_pieces" VALUES(X'BB3CF42898CB6945C4F2BC23D274C8D8C03DC6A96B4432DA589ED4C3E85F92AD',2,7348,268,X'9D1B896BCB05759AE4FB48D15697E26D',X'');
+INSERT INTO "data_pieces" VALUES(X'BE388C4A6E32711539D2738CA9128EAC260BB737BD6EE79AAF41BB87CEB64AC5',2,8900,504,X'0010D20F0B46ACE90871A0DC93319C44',X'');
+INSERT INTO "data_pieces" VALUES(X'C9FCAC30B78CDC921A97FCCCD02FB08005F6F4BACEC2A836810B0FFDBCB226EF',2,10984,783,X'0FBCE1284DAA949AF3AD6ED4598DBD52',X'');
+INSERT INTO "data_pieces" VALUES(X'E7B0CC92AB8C157C277ED423829F83813ABD0EA3997F8261EEDA8D294FDA23B4',2,8,769,X'C05A7D0127539AF812EC12D74333A932',X'');
+INSERT INTO "data_pieces" VALUES(X'EA7F1EA3422ED470FCC6FBA7F3B87B296D531270A71D4A094527F2A308801771',2,7616,1284,X'187B6FC3501865C17DA4AD1B9787CAB1',X'');
+INSERT INTO "data_pieces" VALUES(X'EBE27BB9C1B7237F38F7D2AAEE5487931ECA26352D6A022E2A458240B61FE574',2,2689,271,X'A89E3335534EF440FC28EA02700D99C5',X'');
+INSERT INTO "data_pieces" VALUES(X'EDDAC388365C1D221618A5550323C2EEC64CB670385BB950EFB8282BE061FEAE',2,45518,486,X'DABF14B0B620E9276DF9217EF04423FB',X'');
+INSERT INTO "data_pieces" VALUES(X'F5E7803245EF198B19F2C63CDC95C6692CFD07C5B32AB414C04CB4DA4D5DE6E1',2,14768,33,X'AFC46DDCC282B76012A719A22F0D5D19',X'');
+CREATE TABLE data_polls (
+	id TEXT NOT NULL, 
+	source TEXT NOT NULL, 
+	at TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_data_polls PRIMARY KEY (id)
+);
+CREATE TABLE data_refs (
+	id INTEGER NOT NULL, 
+	version INTEGER NOT NULL, 
+	CONSTRAINT pk_data_refs PRIMARY KEY (id), 
+	CONSTRAINT ck_data_refs_single CHECK (id = 1)
+);
+CREATE TABLE data_sources (
+	name TEXT NOT NULL, 
+	generation INTEGER NOT NULL, 
+	at TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	CONSTRAINT pk_data_sources PRIMARY KEY (name)
+);
+CREATE TABLE data_tags (
+	dataset TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	"commit" TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_data_tags PRIMARY KEY (dataset, name), 
+	CONSTRAINT fk_data_tags_dataset FOREIGN KEY(dataset) REFERENCES datasets (name)
+);
+CREATE TABLE data_uses (
+	"commit" TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	detail TEXT NOT NULL, 
+	at TEXT NOT NULL, 
+	CONSTRAINT pk_data_uses PRIMARY KEY ("commit", kind, name)
+);
+CREATE TABLE datasets (
+	name TEXT NOT NULL, 
+	created TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_datasets PRIMARY KEY (name)
+);
+INSERT INTO "datasets" VALUES('notes','2026-11-22T01:23:11.865467+00:00','{"name":"notes","created":"2026-11-22T01:23:11.865467+00:00","description":"","key":["id"],"format":1}');
+CREATE TABLE deployments (
+	model TEXT NOT NULL, 
+	stage TEXT NOT NULL, 
+	generation INTEGER NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_deployments PRIMARY KEY (model, stage), 
+	CONSTRAINT fk_deployments_model FOREIGN KEY(model) REFERENCES models (name)
+);
+CREATE TABLE model_cards (
+	model TEXT NOT NULL, 
+	generation INTEGER NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_model_cards PRIMARY KEY (model), 
+	CONSTRAINT fk_model_cards_model FOREIGN KEY(model) REFERENCES models (name)
+);
+CREATE TABLE models (
+	name TEXT NOT NULL, 
+	created TEXT NOT NULL, 
+	last_number INTEGER NOT NULL, 
+	CONSTRAINT pk_models PRIMARY KEY (name)
+);
+CREATE TABLE operations (
+	id TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	model TEXT NOT NULL, 
+	stage TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	started TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_operations PRIMARY KEY (id)
+);
+CREATE TABLE releases (
+	model TEXT NOT NULL, 
+	number INTEGER NOT NULL, 
+	digest TEXT NOT NULL, 
+	run TEXT NOT NULL, 
+	made TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	notes TEXT NOT NULL, 
+	quarantined TEXT NOT NULL, 
+	CONSTRAINT pk_releases PRIMARY KEY (model, number), 
+	CONSTRAINT ck_releases_number CHECK (number > 0), 
+	CONSTRAINT fk_releases_model FOREIGN KEY(model) REFERENCES models (name), 
+	CONSTRAINT fk_releases_run FOREIGN KEY(run) REFERENCES runs (id), 
+	CONSTRAINT uq_releases_model UNIQUE (model, digest)
+);
+CREATE TABLE routing (
+	id INTEGER NOT NULL, 
+	version INTEGER NOT NULL, 
+	document TEXT, 
+	CONSTRAINT pk_routing PRIMARY KEY (id), 
+	CONSTRAINT ck_routing_single CHECK (id = 1)
+);
+CREATE TABLE run_files (
+	run TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	digest TEXT NOT NULL, 
+	CONSTRAINT pk_run_files PRIMARY KEY (run, path), 
+	CONSTRAINT fk_run_files_run FOREIGN KEY(run) REFERENCES runs (id)
+);
+CREATE TABLE runs (
+	id TEXT NOT NULL, 
+	program TEXT NOT NULL, 
+	status TEXT NOT NULL, 
+	started TEXT NOT NULL, 
+	caller TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	report TEXT, 
+	CONSTRAINT pk_runs PRIMARY KEY (id)
+);
+CREATE TABLE stage_changes (
+	model TEXT NOT NULL, 
+	stage TEXT NOT NULL, 
+	generation INTEGER NOT NULL, 
+	at TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_stage_changes PRIMARY KEY (model, stage, generation), 
+	CONSTRAINT fk_stage_changes_model FOREIGN KEY(model, stage) REFERENCES deployments (model, stage)
+);
+CREATE INDEX ix_certificates_digest ON certificates (digest, made);
+CREATE INDEX ix_operations_model ON operations (model, started);
+CREATE INDEX ix_operations_state ON operations (state);
+CREATE INDEX ix_releases_digest ON releases (digest);
+CREATE INDEX ix_releases_run ON releases (run);
+CREATE INDEX ix_run_files_digest ON run_files (digest);
+CREATE INDEX ix_data_commits_dataset ON data_commits (dataset, at);
+CREATE INDEX ix_data_packs_state ON data_packs (state);
+CREATE INDEX ix_data_pieces_pack ON data_pieces (pack);
+CREATE INDEX ix_data_uses_name ON data_uses (kind, name);
+CREATE INDEX ix_data_deliveries_content ON data_deliveries (source, content);
+CREATE INDEX ix_data_deliveries_poll ON data_deliveries (poll);
+CREATE INDEX ix_data_polls_source ON data_polls (source, at);
+COMMIT;
