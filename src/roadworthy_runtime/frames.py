@@ -38,6 +38,7 @@ MOST_LEVELS = 256
 
 _to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
+_LISTS = (list, tuple)
 _ZEROS = b"\0" * 8
 _CODES = bytes(range(256))
 
@@ -205,7 +206,7 @@ def encode(
     `Packed`. A frame is ``listed`` where that is asked for and all values are lists or tuples.
     Raises FrameError where a value does not fit its type, or the whole exceeds ``limit``.
     """
-    if listed and columns and all(type(values) in (list, tuple) for _, values in columns.values()):
+    if listed and columns:
         written = _encode_listed(kind, id, n, columns, meta)
         if written is not None:
             return written
@@ -243,10 +244,14 @@ def _encode_listed(
     columns: Mapping[str, tuple[str, Any]],
     meta: Optional[Mapping[str, Any]],
 ) -> Optional[bytes]:
-    """A listed frame; None where a text may be no characters, which is found out in another way."""
-    found = [values for _, values in columns.values()]
-    if any(len(values) != n for values in found):
-        raise FrameError(f"a column has not {n} values")
+    """A listed frame; None where not all values are listed, or a text may be no characters."""
+    found = []
+    for _, values in columns.values():
+        if type(values) not in _LISTS:
+            return None
+        if len(values) != n:
+            raise FrameError(f"a column has not {n} values")
+        found.append(values)
     header = {"v": VERSION, "kind": kind, "id": id, "n": n, "meta": meta or {}, "values": found}
     try:
         text = _to_json(header)
@@ -287,7 +292,7 @@ def decode(body: Buffer, header_length: int, described_length: int) -> Frame:
     view = memoryview(body)
     at = header_length + described_length
     try:
-        header = json.loads(bytes(view[:header_length]))
+        header = json.loads(str(view[:header_length], "utf-8"))
     except (ValueError, RecursionError) as error:
         raise FrameError(f"the header is not JSON: {error}") from None
     if not isinstance(header, dict) or not isinstance(header.get("v"), int):

@@ -58,11 +58,14 @@ def read_headers(raw: Sequence[tuple[bytes, bytes]], trace_share: float = 0.0) -
     """
     found = dict(raw)
     given = found.get(b"x-request-id", b"")
-    request_id = given.decode("ascii") if _REQUEST_ID.fullmatch(given) else os.urandom(12).hex()
+    chance = os.urandom(36)
+    request_id = given.decode("ascii") if _REQUEST_ID.fullmatch(given) else chance[24:].hex()
     scheme, _, token = found.get(b"authorization", b"").partition(b" ")
     key = found.get(b"x-request-key", b"")
     trace, parent, state = (
-        _context(raw, trace_share) if b"traceparent" in found else _own_context(trace_share)
+        _context(raw, chance, trace_share)
+        if b"traceparent" in found
+        else _own_context(chance, trace_share)
     )
     return Headers(
         request_id=request_id,
@@ -109,7 +112,9 @@ def seconds_of(headers: Headers, most: float) -> float:
     return min(seconds, most)
 
 
-def _context(raw: Sequence[tuple[bytes, bytes]], share: float) -> tuple[str, str, bytes]:
+def _context(
+    raw: Sequence[tuple[bytes, bytes]], chance: bytes, share: float
+) -> tuple[str, str, bytes]:
     """The caller's trace with a span of our own, the caller's span, and the trace's state.
 
     A later version may have more parts at its end; what goes on is version 00 (W3C Trace
@@ -117,21 +122,22 @@ def _context(raw: Sequence[tuple[bytes, bytes]], share: float) -> tuple[str, str
     """
     given = [value for name, value in raw if name == b"traceparent"]
     if len(given) != 1 or not _TRACE.fullmatch(given[0]):
-        return _own_context(share)
+        return _own_context(chance, share)
     if given[0].startswith(b"00") and len(given[0]) != 55:
-        return _own_context(share)
+        return _own_context(chance, share)
     version, trace, parent, flags = given[0].decode("ascii", "replace").split("-")[:4]
     flags = flags if version == "00" else _sampled(flags)
     state = b",".join(value.strip() for name, value in raw if name == b"tracestate")
     if not _STATE.fullmatch(state):
         state = b""
-    return f"00-{trace}-{os.urandom(8).hex()}-{flags}", parent, state
+    return f"00-{trace}-{chance[16:24].hex()}-{flags}", parent, state
 
 
-def _own_context(share: float) -> tuple[str, str, bytes]:
-    trace = os.urandom(16)
-    sampled = share > 0 and int.from_bytes(trace[:4], "big") < share * (1 << 32)
-    return f"00-{trace.hex()}-{os.urandom(8).hex()}-{'01' if sampled else '00'}", "", b""
+def _own_context(chance: bytes, share: float) -> tuple[str, str, bytes]:
+    """Trace and span of 16 and 8 of the bytes."""
+    sampled = share > 0 and int.from_bytes(chance[:4], "big") < share * (1 << 32)
+    flags = "01" if sampled else "00"
+    return f"00-{chance[:16].hex()}-{chance[16:24].hex()}-{flags}", "", b""
 
 
 def _sampled(flags: str) -> str:
