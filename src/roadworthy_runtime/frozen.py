@@ -8,12 +8,14 @@ are told to the flow, which says so in its answer's warnings.
 from __future__ import annotations
 
 import importlib
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 import pandas as pd
 
 _MANY = 1000
+_INDEXES: Dict[int, Tuple[Any, Any]] = {}
+"""Lists of levels by identity, each with its index."""
 _MARK = "uint8" if pd.__version__.startswith(("0.", "1.")) else "bool"
 _UNSEEN = "flow_support.unseen" if __name__ == "flow_frozen" else f"{__package__}.support.unseen"
 _tell: Callable[..., None] = importlib.import_module(_UNSEEN).tell
@@ -23,13 +25,25 @@ _refuse: Callable[..., None] = importlib.import_module(_UNSEEN).refuse
 def _places(values: Any, levels: Any, name: Any) -> Any:
     """The place of each value among the levels of creation; -1 for null and unseen values."""
     items = pd.Index(values)
-    found = _looked_up(items, pd.Index(levels))
+    found = _looked_up(items, _index(levels))
     lost = found < 0
     if lost.any():
         unseen = lost & ~pd.isna(items)
         if unseen.any():
             _tell(len(items), unseen.nonzero()[0], name, items)
     return found
+
+
+def _index(levels: Any) -> Any:
+    """The index of these levels: of a list that a flow holds the same one each time."""
+    if not isinstance(levels, list):
+        return pd.Index(levels)
+    kept = _INDEXES.get(id(levels))
+    if kept is None or kept[0] is not levels:
+        if len(_INDEXES) >= _MANY:
+            _INDEXES.clear()
+        kept = _INDEXES[id(levels)] = (levels, pd.Index(levels))
+    return kept[1]
 
 
 def _looked_up(items: Any, known: Any) -> Any:
@@ -44,7 +58,7 @@ def categorical(
     values: Any, levels: Sequence[Any], ordered: bool = False, name: Any = None
 ) -> pd.Categorical:
     """``pd.Categorical`` with the levels of creation; a value outside them becomes null."""
-    known = pd.Index(levels)
+    known = _index(levels)
     title = getattr(values, "name", None) if name is None else name
     found = _places(values, known, title)
     return pd.Categorical.from_codes(found, dtype=pd.CategoricalDtype(known, ordered))
@@ -89,12 +103,12 @@ def _marked(rows: Any, levels: Dict[Any, Sequence[Any]]) -> Any:
     names, marks = [], []
     for column, known in levels.items():
         found = _places(rows[column], known, column)
-        names += [f"{column}_{level}" for level in pd.Index(known)]
+        names += [f"{column}_{level}" for level in _index(known)]
         marks.append(found == np.arange(len(known))[:, None])
     whole = np.vstack(marks).astype(_MARK, copy=False)
     made = pd.DataFrame(whole.T, index=rows.index, columns=names, copy=False)
-    rest = rows[[name for name in rows.columns if name not in levels]]
-    return pd.concat([rest, made], axis=1)
+    places = [place for place, name in enumerate(rows.columns.tolist()) if name not in levels]
+    return pd.concat([rows.take(places, axis=1), made], axis=1)
 
 
 def _spare_unseen(made: Any, rows: Any, typed: Any, levels: Any, without: Any) -> None:
