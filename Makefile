@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 HEAVY := .venv-heavy
+OLDER := .venv-older
 INPUTS := pyproject.toml packaging/runtime/pyproject.toml
 # uv reads no pip configuration: an index that pip is set to use is passed on.
 INDEX = $$($(PIP) config get global.index-url 2>/dev/null)
@@ -13,7 +14,7 @@ COMPILE = UV_DEFAULT_INDEX=$(INDEX) $(BIN)/uv pip compile pyproject.toml require
 	--no-emit-package roadworthy-runtime
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart install test test-heavy generated clients check lint types layers doctest surface documented bench faults screenshots reference pins wheels clean
+.PHONY: help quickstart install test test-heavy test-older generated clients check lint types layers doctest surface documented bench faults screenshots reference pins wheels clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +29,9 @@ test: $(VENV)/.dev $(VENV)/.azurite ## Run the tests; ARGS="-k name" passes on t
 
 test-heavy: $(VENV)/.dev $(HEAVY)/.heavy ## Test capture of boosted trees, PyTorch and Keras in their own environment
 	HEAVY_PYTHON=$(CURDIR)/$(HEAVY)/bin/python $(BIN)/python -m pytest tests/heavy $(ARGS)
+
+test-older: $(VENV)/.dev $(OLDER)/.older ## Test capture under pandas 2, NumPy 1 and scikit-learn 1.5
+	OLDER_PYTHON=$(CURDIR)/$(OLDER)/bin/python $(BIN)/python -m pytest tests/older $(ARGS)
 
 generated: $(VENV)/.dev ## Capture generated programs against their oracles; ARGS="--count 3000 --jobs 2"
 	$(BIN)/python -m tests.capture.generating.many $(ARGS)
@@ -75,18 +79,25 @@ pins: $(VENV)/.dev ## Write requirements/*.txt anew: newest versions allowed, ex
 	$(subst pyproject.toml requirements/build.in,requirements/clients.in,$(COMPILE)) --upgrade --output-file requirements/clients.txt
 	$(subst pyproject.toml requirements/build.in,requirements/heavy.in,$(COMPILE)) --upgrade --output-file requirements/heavy.txt \
 		--constraint requirements/dev.txt
+	$(subst pyproject.toml requirements/build.in,requirements/older.in,$(COMPILE)) --upgrade --output-file requirements/older.txt
 
 wheels: $(VENV)/.dev ## Build the wheels of both distributions into dist/
 	$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir dist packaging/runtime .
 
 clean: ## Remove the virtual environment, caches and builds; what was deployed stays
-	rm -rf $(VENV) $(VENV)-clients $(HEAVY) dist build plots .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-clients $(HEAVY) $(OLDER) dist build plots .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
 $(VENV)-clients/.made: requirements/clients.txt | $(VENV)/.dev
 	@echo "Installing other people's clients into $(VENV)-clients"
 	@$(BIN)/python -m venv $(VENV)-clients
 	@$(VENV)-clients/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/clients.txt
+	@touch $@
+
+$(OLDER)/.older: requirements/older.txt | $(BIN)/python
+	@echo "Installing pandas 2, NumPy 1 and scikit-learn 1.5 into $(OLDER)"
+	@$(PYTHON) -m venv $(OLDER)
+	@$(OLDER)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/older.txt
 	@touch $@
 
 $(BIN)/python:

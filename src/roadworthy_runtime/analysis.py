@@ -19,7 +19,19 @@ from .refusal import Refusal
 from .rows import candidates, columns_of, is_opaque, same, take
 from .snapshot import snapshot
 from .testside import Lesson
-from .trace import ONLY, Const, Op, Recording, Ref, Source, fill, first_node, looked_at, shows
+from .trace import (
+    ONLY,
+    Const,
+    Op,
+    Recording,
+    Ref,
+    Source,
+    fill,
+    first_node,
+    looked_at,
+    shows,
+    written_column,
+)
 
 ROW, STATE = "row", "state"
 _FEW = 12
@@ -620,10 +632,9 @@ class Analysis:
         theirs = places[lane.ids[changed][mine]]
         if kinds.rows_of(part) != len(lane.ids[changed]):
             return False
-        if kinds.is_frame(whole) and op.kind == "setitem" and isinstance(op.args[1], Const):
-            key = op.args[1].value
-            if isinstance(key, str) and list(whole.columns).count(key) == 1:
-                return key in part.columns and same(take(whole[key], theirs), take(part[key], mine))
+        key = written_column(op)
+        if key is not None and kinds.is_frame(whole) and list(whole.columns).count(key) == 1:
+            return key in part.columns and same(take(whole[key], theirs), take(part[key], mine))
         return same(take(whole, theirs), take(part, mine))
 
     def _law(self, op: Op, error: Optional[Exception]) -> Refusal:

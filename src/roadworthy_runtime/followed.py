@@ -46,7 +46,11 @@ class Followed:
 
     def _follow(self, value: Any) -> int:
         self._nodes += 1
-        node, key, live = self._nodes, id(value), self._live
+        self._follow_as(value, self._nodes)
+        return self._nodes
+
+    def _follow_as(self, value: Any, node: int) -> None:
+        key, live = id(value), self._live
         held: Any = value
         if not isinstance(value, (list, tuple, dict)):
             try:
@@ -54,7 +58,6 @@ class Followed:
             except TypeError:
                 held = value
         live[key] = (held, node)
-        return node
 
     def _forget_after(self, node: int, line: int) -> None:
         """What was followed since this node is followed no longer: it was learned at this line."""

@@ -555,8 +555,10 @@ def _stack(analysis: Any, op: Op) -> Any:
         if analysis.side is not None:
             within = [node for node, ids in zip(rows, parts) if np.isin(analysis.side, ids).all()]
             chosen = within[0] if within else chosen
-    if chosen != rows[0] and kinds.is_frame(made):
-        return _of_part(analysis, op, chosen, list(made.columns))
+    part = analysis.full.values[chosen]
+    if kinds.is_frame(made) and kinds.is_frame(part):
+        if chosen != rows[0] or not made.columns.isin(part.columns).all():
+            return _of_part(analysis, op, chosen, list(made.columns))
     args = (op.args[0], Pack(pack.kind, (Ref(chosen),)), *op.args[2:])
     shadow = Op(op.index, op.kind, op.site, op.context, op.name, args, op.kwargs, op.result)
     for lane in analysis.alive():

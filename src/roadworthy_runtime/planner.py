@@ -289,7 +289,11 @@ class Runner:
         then = base.columns.get((op.index, axes.owner(op)), [])
         named = self._named(op, then, missing) if missing else None
         trimmed = _trimmed(op, missing, frozen, then) if missing and named is None else None
-        for attempt in (named or op, trimmed):
+        if op.name == "reindex" and trimmed is not None:
+            attempts: Tuple[Optional[Op], ...] = (trimmed,)  # it would make them anew, of nulls
+        else:
+            attempts = (named or op, trimmed)
+        for attempt in attempts:
             if attempt is None:
                 continue
             before = duplicate(values[changed]) if changed is not None else None

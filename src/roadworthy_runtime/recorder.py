@@ -8,7 +8,7 @@ import types
 import weakref
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
-from . import callers, facade, kinds
+from . import callers, chained, facade, kinds
 from .chance import as_now, random_state
 from .dropped import condition_of, dropped_labels
 from .followed import DEEP, plain_list
@@ -33,6 +33,7 @@ INPLACE: Dict[str, Callable[[Any, Any], Any]] = {
 UNARY: Dict[str, Callable[[Any], Any]] = {
     "-": operator.neg, "+": operator.pos, "~": operator.invert
 }  # fmt: skip
+_WRITES = frozenset(("setitem", "setattr", "delitem", "inplace"))
 _ITERATORS = frozenset(map(id, (enumerate, zip, map, filter, reversed, iter, isinstance, type, id)))
 _OVERRIDES = frozenset((id(facade.learned), id(facade.row_wise)))
 # Methods that use what an object has learned and change nothing in it.
@@ -122,7 +123,7 @@ class Recorder(RowLoops):
             followed = not _splits(kind, name, args, kwargs) and self._gives_rows(
                 kind, result, nodes()[0]
             )
-        writes = kind in ("setitem", "setattr", "delitem", "inplace")
+        writes = kind in _WRITES
         self._learn(kind, where, name, args, kwargs, None if followed else result)
         if not followed and not writes:
             if not self._changes_rows(kind, name, args, kwargs, result):
@@ -147,6 +148,18 @@ class Recorder(RowLoops):
             self._note_rows(op, result, args[0])
             self._elements(op.result, result, site)
         return result
+
+    def _read_before(self, column: Any) -> bool:
+        """Whether a column that a table shows was read from it, and nothing is changed since."""
+        node = self.node_of(column)
+        if node is None:
+            return False
+        for op in reversed(self.ops):
+            if op.result == node:
+                return op.kind == "item"
+            if op.kind in _WRITES or op.result is None:
+                return False
+        return False
 
     def _before(
         self, where: Site, args: Tuple[Any, ...], kwargs: Dict[str, Any]
@@ -280,18 +293,13 @@ class Recorder(RowLoops):
                 kwargs,
                 spelled,
             )
-        if name == "drop":
-            labels = dropped_labels(owner, args, kwargs)
-            condition = condition_of(self.ops, self.node_of(labels), self.node_of(owner))
-            if condition is not None and self._rows.get(condition) == len(owner):
-                others, table = ~owner.index.isin(labels), self._operand(owner, ("other", None))
-                result = run(*args, **kwargs)
-                kept = Ref(self._note(site, "unary", "~", (Ref(condition),), others))
-                made = owner if result is None else result
-                node = self._note(site, "item", "", (table, kept), made)
-                if result is None:
-                    self._rename(site, table.node, node)
-                return result
+        condition = self._dropping(owner, args, kwargs) if name == "drop" else None
+        if condition is not None:
+            return self._drop(site, owner, args, kwargs, condition)
+        if name in chained.FILLING and kwargs.get("inplace") is True:
+            shown = self._shown_of(owner)
+            if shown is not None:
+                return self._fill_in(site, owner, name, args, kwargs, *shown)
         return self._operate(
             "method", site, name, lambda: run(*args, **kwargs), (owner, *args), kwargs
         )
@@ -322,14 +330,62 @@ class Recorder(RowLoops):
             series = self._note(site, "method", "predict", operands, made)
             self._note(site, "method", "to_numpy", (Ref(series),), result)
 
+    def _dropping(self, owner: Any, args: Any, kwargs: Any) -> Optional[int]:
+        """The condition by which ``df.drop(df[df["a"] > 3].index)`` drops rows; None otherwise."""
+        labels = dropped_labels(owner, args, kwargs)
+        condition = condition_of(self.ops, self.node_of(labels), self.node_of(owner))
+        return condition if self._rows.get(condition or 0) == len(owner) else None
+
+    def _drop(self, site: int, owner: Any, args: Any, kwargs: Any, condition: int) -> Any:
+        """``df.drop(df[df["a"] > 3].index)``, as df[~(df["a"] > 3)]."""
+        labels = dropped_labels(owner, args, kwargs)
+        others, table = ~owner.index.isin(labels), self._operand(owner, ("other", None))
+        result = owner.drop(*args, **kwargs)
+        kept = Ref(self._note(site, "unary", "~", (Ref(condition),), others))
+        made = owner if result is None else result
+        node = self._note(site, "item", "", (table, kept), made)
+        if result is None:
+            self._rename(site, table.node, node)
+        return result
+
+    def _shown_of(self, column: Any) -> Optional[Tuple[Any, Any]]:
+        """The followed table that a column is shown of, and its label there."""
+        shown = chained.table_of(column)
+        return shown if shown is not None and self.node_of(shown[0]) is not None else None
+
+    def _fill_in(
+        self, site: int, column: Any, name: str, args: Any, kwargs: Any, table: Any, label: Any
+    ) -> None:
+        """``df["a"].fillna(0, inplace=True)`` changes ``df``: df["a"] = df["a"].fillna(0)."""
+        given = {key: value for key, value in kwargs.items() if key != "inplace"}
+        function = getattr(column, name)
+        made = self._operate(
+            "method", site, name, lambda: function(*args, **given), (column, *args), given
+        )
+
+        def write() -> None:
+            function(*args, **kwargs)
+            chained.renew(table, label)
+
+        self._operate("setitem", self._unspelled(site), "", write, (table, label, made), {})
+        old, node = self.node_of(column), self.node_of(made)
+        if old is not None and node is not None:
+            self._follow_as(column, node)
+            self._rename(site, old, node)
+
+    def _unspelled(self, site: int, callee: str = "") -> int:
+        """The site of another operation on the same line, which the program does not spell."""
+        inner = self._inner.get(site)
+        if inner is None:
+            inner = self._inner[site] = len(self.sites)
+            self.sites.append(self.sites[site]._replace(callee=callee, operands=(), keywords={}))
+        return inner
+
     def _mapped(self, site: int, f: Any, several: Tuple[Any, ...]) -> Iterator[Any]:
         """``map(np.radians, (lat, lon))``: a call for each of a few values."""
         spelling = self._spelled(site, 1)
         spelled = spelling[1] if spelling[0] == "name" else ""
-        inner = self._inner.get(site)
-        if inner is None:
-            inner = self._inner[site] = len(self.sites)
-            self.sites.append(self.sites[site]._replace(callee=spelled, operands=(), keywords={}))
+        inner = self._unspelled(site, spelled)
         for items in zip(*several):
             yield self.call(inner, f, *items)
 
@@ -380,6 +436,9 @@ class Recorder(RowLoops):
         ):
             if isinstance(owner, (list, tuple, dict)) and self.node_of(owner[key]) is not None:
                 return owner[key]
+            shown = chained.column_of(owner, key)
+            if shown is not None and self._read_before(shown):
+                return shown
             return self._operate("item", site, "", lambda: owner[key], (owner, key), {})
         return owner[key]
 
@@ -435,6 +494,14 @@ class Recorder(RowLoops):
         involved = (owner, key, value)
         assert len(where) == 3
         self._operate("setitem", site, "", run, involved, {})
+        shown = self._shown_of(owner)
+        if shown is not None:
+            table, label = shown
+            changed = getattr(owner, "obj", owner)
+            self._operate(
+                "setitem", self._unspelled(site), "", lambda: chained.renew(table, label),
+                (table, label, changed), {},
+            )  # fmt: skip
 
     def setattr(self, site: int, value: Any, owner: Any, name: str, /) -> None:
         if self.paused or self.node_of(owner) is None:

@@ -196,9 +196,24 @@ def candidates(
         found = _by_label(result, value, ids)
         if found is not None:
             yield "label", node, found
+        elif op.kind == "item" and _counts(key) and len(ids[_rows_of_key(key)]) == count:
+            yield "key", node, ids[_rows_of_key(key)]
     for node, value, ids in operands:
         if kinds.rows_of(value) == count and len(ids) == count:
             yield "place", node, ids
+
+
+def _rows_of_key(key: Any) -> Any:
+    return key[0] if isinstance(key, tuple) and key else key
+
+
+def _counts(key: Any) -> bool:
+    """Whether a subscript's key is a slice by position, as in ``data[len(train):]``."""
+    rows = _rows_of_key(key)
+    return isinstance(rows, slice) and all(
+        part is None or isinstance(part, (int, np.integer))
+        for part in (rows.start, rows.stop, rows.step)
+    )
 
 
 def _by_label(result: Any, value: Any, ids: Ids) -> Optional[Ids]:
@@ -223,7 +238,7 @@ def _by_key(op: Op, operands: List[Tuple[int, Any, Ids]], key: Any) -> Optional[
     value, ids = found[0]
     if not (kinds.is_array(value) or kinds.is_sparse(value) or isinstance(value, list)):
         return None
-    rows = key[0] if isinstance(key, tuple) and key else key
+    rows = _rows_of_key(key)
     if rows is None:
         return None
     try:

@@ -122,6 +122,14 @@ def shows(op: Op) -> bool:
     return op.kind == "item" and op.name == VIEW
 
 
+def written_column(op: Op) -> Optional[str]:
+    """The column that is assigned: "a" in ``df["a"] = …`` and in ``df.loc[mask, "a"] = …``."""
+    key = op.args[1] if op.kind == "setitem" else None
+    if isinstance(key, Pack) and key.kind == "tuple" and len(key.items) == 2:
+        key = key.items[1]
+    return key.value if isinstance(key, Const) and isinstance(key.value, str) else None
+
+
 def first_node(op: Op) -> Optional[int]:
     """The node of an operation's first operand."""
     return op.args[0].node if op.args and isinstance(op.args[0], Ref) else None

@@ -53,6 +53,15 @@ CASES = [
         answered="houses.index",
     ),
     Case(
+        "two_files_together",
+        "houses",
+        by_hand_rows.two_files_together,
+        "area rooms quality year garage lot",
+        input="test",
+        outputs=("predictions",),
+        answered="test.index + 180",
+    ),
+    Case(
         "columns_beside",
         "",
         by_hand_rows.columns_beside,

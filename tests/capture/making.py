@@ -83,10 +83,22 @@ def capture(
     arguments: tuple[str, ...] = (),
 ) -> Captured:
     """The program's verified flow; raises what capture raises."""
+    return capture_with(Path(sys.executable), program, out, input, outputs, arguments)
+
+
+def capture_with(
+    python: Path,
+    program: Path,
+    out: Path,
+    input: str | None,
+    outputs: tuple[str, ...],
+    arguments: tuple[str, ...] = (),
+) -> Captured:
+    """The same with another environment's interpreter."""
     request = CaptureRequest(
         program=program,
         name=program.stem.replace("_", "-"),
-        python=Path(sys.executable),
+        python=python,
         input=input,
         outputs=outputs,
         arguments=arguments,
