@@ -167,14 +167,16 @@ def hold(connection: Connection, digests: Iterable[bytes], packs: Iterable[str],
 
     For the transaction that makes a commit. Raises PackGone.
     """
-    wanted = set(digests)
+    wanted, named = set(digests), list(packs)
+    if not wanted and not named:
+        return
     relied, bases = _packs_and_bases(connection, wanted)
     relied |= _packs_and_bases(connection, bases - wanted)[0]
     condemned = sa.and_(data_packs.c.state == "condemned")
     revive = sa.update(data_packs).values(state="live", since=at)
     for number in sorted(relied):
         connection.execute(revive.where(condemned, data_packs.c.id == number))
-    for digest in packs:
+    for digest in named:
         connection.execute(revive.where(condemned, data_packs.c.digest == digest))
         state = connection.execute(
             sa.select(data_packs.c.state).where(data_packs.c.digest == digest)

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.sqlite import pysqlite as sqlite_driver
 
 
 def insert_unless_there(connection: Connection, table: sa.Table, **values: Any) -> bool:
@@ -40,9 +41,14 @@ def insert_plain_rows(
     if connection.dialect.name != "sqlite":
         named = [dict(zip(names, row, strict=True)) for row in rows]
         return insert_unless_there_many(connection, table, named)
-    text = str(_insert_or_leave("sqlite", table).compile(dialect=connection.dialect))
     counted = {"preserve_rowcount": True}
+    text = _sqlite_text(table)
     return int(connection.exec_driver_sql(text, list(rows), execution_options=counted).rowcount)
+
+
+@cache
+def _sqlite_text(table: sa.Table) -> str:
+    return str(_insert_or_leave("sqlite", table).compile(dialect=sqlite_driver.dialect()))
 
 
 def put_row(connection: Connection, table: sa.Table, key: Mapping[str, Any], **values: Any) -> None:
