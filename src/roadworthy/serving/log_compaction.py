@@ -16,7 +16,7 @@ import msgspec
 
 from roadworthy.serving.log_retention import Segment, segments
 from roadworthy.serving.log_segments import SUFFIX
-from roadworthy.serving.log_tables import read_table
+from roadworthy.serving.log_tables import plain, read_table
 from roadworthy_runtime.frames import FrameError
 
 SMALL_BYTES = 1 << 20
@@ -24,6 +24,8 @@ MOST_BYTES = 8 << 20
 GROUP_BYTES = 32 << 20
 """How much of what a new segment has waits in memory, as Arrow lays it out."""
 FEWEST = 8
+STATISTICS = ["time", "request_id", "caller"]
+"""Columns that rows are looked for by: of these alone a segment says what is least and greatest."""
 SETTLED_SECONDS = 600.0
 """Segments begun so long ago are complete, and nobody waits for their rows any more."""
 GRACE_SECONDS = 60.0
@@ -84,7 +86,7 @@ def _put_together(folder: Path, group: list[Segment], now: float, least: int = 1
     try:
         for segment in group:
             try:
-                table = read_table(segment.path)
+                table = _read(segment.path)
             except (pa.ArrowException, FrameError, FileNotFoundError):
                 continue  # who asks for its rows is told
             place = next((at for at, each in enumerate(begun) if each.takes(table)), len(begun))
@@ -102,8 +104,24 @@ def _put_together(folder: Path, group: list[Segment], now: float, least: int = 1
             each.close()
 
 
+def _read(path: Path) -> Any:
+    """A segment's rows, as they can be written."""
+    table = read_table(path)
+    return plain(table) if _has_durations(table) else table
+
+
+def _has_durations(table: Any) -> bool:
+    import pyarrow as pa
+
+    return any(pa.types.is_duration(field.type) for field in table.schema)
+
+
 class _Successor:
-    """A segment that is being written for several: their rows wait in bounded memory."""
+    """A segment that is being written for several: their rows wait in bounded memory.
+
+    Dictionaries are read back as what they hold. Parquet has no type of its own for durations, so
+    that a table with some has to say Arrow's types.
+    """
 
     def __init__(self, fresh: Path) -> None:
         self.paths: list[Path] = []
@@ -122,7 +140,13 @@ class _Successor:
 
         self.paths.append(path)
         if self._writer is None:
-            self._writer = parquet.ParquetWriter(self._file, table.schema, compression="zstd")
+            self._writer = parquet.ParquetWriter(
+                self._file,
+                table.schema,
+                compression="zstd",
+                write_statistics=STATISTICS,
+                store_schema=_has_durations(table),
+            )
         self._waiting.append(table)
         if sum(each.nbytes for each in self._waiting) > GROUP_BYTES:
             self._write()
@@ -150,7 +174,7 @@ class _Successor:
         import pyarrow as pa
 
         if self._waiting:
-            self._writer.write_table(pa.concat_tables(self._waiting))
+            self._writer.write_table(pa.concat_tables(self._waiting).unify_dictionaries())
             self._waiting.clear()
 
 

@@ -16,7 +16,7 @@ from roadworthy.serving.log_compaction import superseded
 from roadworthy.serving.log_entries import CHECK
 from roadworthy.serving.log_retention import SUFFIXES
 from roadworthy.serving.log_segments import SUFFIX
-from roadworthy.serving.log_tables import table_of
+from roadworthy.serving.log_tables import plain, table_of
 from roadworthy_runtime.frames import FrameError
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -147,7 +147,7 @@ def _rows(path: Path, asked: Asked, oldest: datetime.datetime | None) -> list[di
 
     try:
         if path.suffix == SUFFIX:
-            table = table_of(path.read_bytes())
+            table = plain(table_of(path.read_bytes()))
             return list(table.take(_wanted(table, asked)).to_pylist())
         return _parquet_rows(path, asked, oldest)
     except FileNotFoundError:

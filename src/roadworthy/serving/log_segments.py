@@ -35,8 +35,8 @@ OWN_STAGES = ("decode", "validate", "encode")
 _Reason = Callable[[Answered, int], Any]
 
 
-def write_segment(entries: list[Entry], redaction: Redaction) -> bytes:
-    """The content of a segment with these entries of one release, in no particular order.
+def write_segment(entries: list[Entry], redaction: Redaction) -> list[bytes]:
+    """The parts of a segment with these entries of one release, in no particular order.
 
     Raises FrameError where values do not fit.
     """
@@ -50,8 +50,10 @@ def write_segment(entries: list[Entry], redaction: Redaction) -> bytes:
             meta["first"] = chunk.first
         columns = _rows(group, redaction)
         parts.append(frames.encode("rows", first, sum(counts), columns, meta, MOST_BYTES))
-    body = b"".join(parts)
-    return HEAD.pack(MAGIC, zlib.crc32(body)) + body
+    found = 0
+    for part in parts:
+        found = zlib.crc32(part, found)
+    return [HEAD.pack(MAGIC, found), *parts]
 
 
 def read_segment(content: bytes) -> tuple[frames.Frame, list[frames.Frame]]:

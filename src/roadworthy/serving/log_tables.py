@@ -19,13 +19,27 @@ _FACTS = (
 
 
 def read_table(path: Path) -> Any:
-    """All rows of a segment. Raises OSError, FrameError, pyarrow.ArrowException."""
+    """All rows of a segment; of one that a gateway wrote, texts are dictionaries.
+
+    Raises OSError, FrameError, pyarrow.ArrowException.
+    """
     if path.suffix == SUFFIX:
         return table_of(path.read_bytes())
     import pyarrow.parquet as parquet
 
     with parquet.ParquetFile(path) as file:
         return file.read(use_threads=False)
+
+
+def plain(table: Any) -> Any:
+    """The same table with dictionaries written out."""
+    import pyarrow as pa
+
+    types = [
+        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(types))
 
 
 def table_of(content: bytes) -> Any:
@@ -36,7 +50,7 @@ def table_of(content: bytes) -> Any:
     ``rejected``, ``line``, ``error``, ``warnings``, ``batch``, ``weight``, the stages' times
     (``decode_us``, ``validate_us``, ``queue_us``, ``batch_us``, ``worker_us``, ``flow_us``,
     ``encode_us``, ``total_us``), then ``input:<column>`` and ``output:<name>``. A request that
-    was refused is one row with null inputs. Raises FrameError.
+    was refused is one row with null inputs. Texts are dictionaries. Raises FrameError.
     """
     import pyarrow as pa
 
@@ -45,46 +59,48 @@ def table_of(content: bytes) -> Any:
     facts["time"] = facts["time"].view(pa.timestamp("us", "UTC"))
     for name, type_ in (("status", pa.int16()), ("batch", pa.int32())):
         facts[name] = facts[name].cast(type_)
-    return pa.concat_tables([_rows(facts, group) for group in groups])
-
-
-def _rows(requests: dict[str, Any], group: frames.Frame) -> Any:
-    """The rows of a frame, with what is said of their requests."""
-    import pyarrow as pa
-
-    counts = group.meta.get("counts", [1] * group.n)
-    first = group.meta.get("first", 0)
     places, numbers = array("q"), array("q")
-    for at, count in enumerate(counts, group.id):
-        places.extend(array("q", [at]) * count)
-        numbers.extend(range(first, first + count))
+    for group in groups:
+        first = group.meta.get("first", 0)
+        for at, count in enumerate(group.meta.get("counts", [1] * group.n), group.id):
+            places.extend(array("q", [at]) * count)
+            numbers.extend(range(first, first + count))
     taken = arrow_array("int", places)
-    found = {name: each.take(taken) for name, each in requests.items()}
+    found = {name: each.take(taken) for name, each in facts.items()}
     found["row"] = arrow_array("int", numbers).cast(pa.int32())
-    found |= _reasons(group)
-    columns = [name for name in group.columns if name.startswith(("input:", "output:"))]
-    found |= {name: _array(group.columns[name]) for name in columns}
-    names = [*_FACTS, *columns]
-    return pa.Table.from_arrays([found[name] for name in names], names)
+    own = [_own(group) for group in groups]
+    found |= {name: pa.chunked_array([each[name] for each in own]) for name in own[0]}
+    names = [*_FACTS, *(name for name in own[0] if name.startswith(("input:", "output:")))]
+    return pa.Table.from_arrays([found[name] for name in names], names).unify_dictionaries()
 
 
-def _reasons(group: frames.Frame) -> dict[str, Any]:
+def _own(group: frames.Frame) -> dict[str, Any]:
+    """The columns of single rows in a frame: reasons, warnings, inputs, outputs."""
     import pyarrow as pa
 
     found: dict[str, Any] = {}
     for name in ("rejected", "error"):
         column = group.columns.get(name)
-        found[name] = pa.nulls(group.n, pa.string()) if column is None else _array(column)
+        none = pa.nulls(group.n, pa.string()).dictionary_encode()
+        found[name] = none if column is None else _array(column)
     line, told = group.columns.get("line"), group.columns.get("warnings")
-    none = pa.nulls(group.n, pa.int32())
-    found["line"] = none if line is None else _array(line).cast(pa.int32())
-    texts = [None] * group.n if told is None else told.values()
-    found["warnings"] = arrow_array("texts", [text and json.loads(text) for text in texts])
-    return found
+    found["line"] = pa.nulls(group.n, pa.int32()) if line is None else _array(line).cast(pa.int32())
+    if told is None:
+        none = arrow_array("int", array("q", bytes(8 * (group.n + 1)))).cast(pa.int32())
+        found["warnings"] = pa.ListArray.from_arrays(none, pa.nulls(0, pa.string()))
+    else:
+        said = [text and json.loads(text) for text in told.values()]
+        found["warnings"] = arrow_array("texts", said)
+    own = [name for name in group.columns if name.startswith(("input:", "output:"))]
+    return {**found, **{name: _array(group.columns[name]) for name in own}}
 
 
 def _array(column: frames.Column) -> Any:
-    """A column's array over the same bytes; texts by their codes are written out."""
+    """A column's array over the same bytes; texts as a dictionary."""
+    import pyarrow as pa
+
     packed = frames.Packed(column.n, column.validity, list(column.buffers), column.levels)
     found = arrow_array(column.type, packed)
-    return found.dictionary_decode() if column.levels and None not in column.levels else found
+    if pa.types.is_dictionary(found.type):
+        return pa.DictionaryArray.from_arrays(found.indices.cast(pa.int32()), found.dictionary)
+    return found.dictionary_encode() if pa.types.is_string(found.type) else found

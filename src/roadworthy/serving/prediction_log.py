@@ -105,7 +105,7 @@ class PredictionLog:
             self._taken_bytes += sum(entry.bytes for entry in group)
 
     def _write(self, release: str, entries: list[Entry]) -> None:
-        content = write_segment(entries, self._redaction)
+        parts = write_segment(entries, self._redaction)
         model, _, number = release.partition("@")
         day = time.strftime("%Y-%m-%d", time.gmtime(entries[0].at / 1e9))
         folder = self._directory / model / (number or "0") / day
@@ -114,11 +114,11 @@ class PredictionLog:
         fresh = folder / f".{name}.new"
         try:
             with fresh.open("wb") as file:
-                file.write(content)
+                file.writelines(parts)
                 file.flush()
                 os.fsync(file.fileno())
             fresh.replace(folder / f"{name}{SUFFIX}")
         finally:
             fresh.unlink(missing_ok=True)
         if self._tidier is not None:
-            self._tidier.wrote(len(content))
+            self._tidier.wrote(sum(map(len, parts)))

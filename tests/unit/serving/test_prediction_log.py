@@ -20,7 +20,7 @@ from roadworthy.serving.log_compaction import GRACE_SECONDS
 from roadworthy.serving.log_entries import Entry, Redaction
 from roadworthy.serving.log_retention import retain
 from roadworthy.serving.log_segments import write_segment
-from roadworthy.serving.log_tables import read_table, table_of
+from roadworthy.serving.log_tables import plain, read_table, table_of
 from roadworthy.serving.log_tidying import LOCK, TIDY_BYTES, TIDY_SECONDS, Tidier, tidy
 from roadworthy.serving.options import LogOptions
 from roadworthy.serving.prediction_log import PredictionLog
@@ -36,7 +36,7 @@ PLAIN = Redaction(LogOptions(directory=""))
 
 def to_table(entries: list[Entry], redaction: Redaction = PLAIN) -> pa.Table:
     """What is read of a segment with these entries."""
-    return table_of(write_segment(entries, redaction))
+    return plain(table_of(b"".join(write_segment(entries, redaction))))
 
 
 def entry(n: int = 1, **more) -> Entry:
@@ -254,6 +254,7 @@ def test_what_is_written_is_made_parquet_and_what_is_old_goes(tmp_path):
     (path,) = (path for path in tmp_path.rglob("*") if path.is_file() and path.name[0] != ".")
     assert path.suffix == ".parquet"
     assert [parquet.read_table(path).to_pylist()] == before
+    assert not any(pa.types.is_dictionary(field.type) for field in parquet.read_schema(path))
 
 
 def test_one_process_tidies_at_a_time(tmp_path):
