@@ -39,7 +39,9 @@ def fresh(value: Any) -> Any:
 
 
 def duplicate(value: Any) -> Any:
-    """A copy that can be changed without changing the value."""
+    """A copy that can be changed without changing the value, laid out alike in memory."""
+    if type(value) is np.ndarray:
+        return value.copy(order="K")
     if hasattr(value, "copy") and (kinds.is_data(value)) and not isinstance(value, (list, dict)):
         return value.copy()
     return copy.copy(value)

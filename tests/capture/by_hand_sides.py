@@ -70,3 +70,14 @@ def fitted_rows(raw: Table, new: Table) -> dict[str, np.ndarray]:
         "likely": chance.predict((new[names] - middle) / spread),
         "by_formula": formula.predict(by_zone(new).astype(float)),
     }
+
+
+def last_bits(raw: Table, new: Table) -> np.ndarray:
+    known = raw.dropna()
+    names = ["area", "rooms", "year", "garage", "lot"]
+    train = train_test_split(known, test_size=0.2, random_state=0)[0]
+    line = linear_model.LinearRegression().fit(train[names], train["price"])
+    answers = np.full(len(new), np.nan)
+    whole = new[names].notna().all(axis=1)
+    answers[whole] = line.predict(new.loc[whole, names])
+    return answers

@@ -71,4 +71,13 @@ CASES = [
         answered="df.index",
         failing=(4,),
     ),
+    Case(
+        "last_bits",
+        "houses",
+        by_hand_sides.last_bits,
+        "area rooms year garage lot",
+        outputs=("y_pred",),
+        answered="train_test_split(df, test_size=0.2, random_state=0)[1].index",
+        rejected={2: None, 3: None, 6: None},
+    ),
 ]
