@@ -15,7 +15,7 @@ from . import frozen as apply_frozen
 from . import halves, kinds
 from .lanes import Lane, duplicate
 from .rows import same, take
-from .trace import Const, Op, Pack, Ref, fill
+from .trace import Const, Op, Pack, Ref, fill, first_node
 
 REFITS = {"fit_transform": "transform", "fit_predict": "predict"}
 
@@ -94,7 +94,7 @@ def of_groups(analysis: Any, op: Op) -> Any:
 
     ``groupby(k).x.transform(lambda s: s.fillna(s.mean()))`` changes nothing where no row is null.
     """
-    form = _group_transform(analysis, op)
+    form = _group_transform(analysis, op) or _parts(analysis, op)
     if form is None or (form.op.name == "frozen.transform" and not _asks(form.op.args[-1].value)):
         return None
     return _tried(analysis, op, form)
@@ -392,6 +392,23 @@ def _group_chain(analysis: Any, node: int) -> Optional[Tuple[int, List[Any], Any
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         return None
     return op.args[0].node, keys, column
+
+
+def _parts(analysis: Any, op: Op) -> Optional[Form]:
+    """``df["cabin"].str.split("/", expand=True)``: as many columns as the widest row needed."""
+    if op.kind != "method" or op.name not in ("split", "rsplit"):
+        return None
+    shown = analysis.producer.get(first_node(op))
+    if shown is None or _plain(analysis, op.kwargs.get("expand")) is not True:
+        return None
+    width = analysis.evaluate(op, analysis.full).shape[1]
+    args = (Const(apply_frozen.split_parts), shown.args[0], Const(width), *op.args[1:])
+    kwargs = {key: value for key, value in op.kwargs.items() if key != "expand"}
+    kwargs["line"] = Const(int(analysis.line(op)))
+    if op.name == "rsplit":
+        kwargs["right"] = Const(True)
+    form = _with(op, "call", "frozen.split_parts", args, kwargs)
+    return Form(form, "%d parts of each text" % width)
 
 
 FORMS: List[Callable[[Any, Op], Optional[Form]]] = [

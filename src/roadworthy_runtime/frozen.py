@@ -120,6 +120,24 @@ def _spare_unseen(made: Any, rows: Any, typed: Any, levels: Any, without: Any) -
         made.loc[unseen, mark] = made[mark].dtype.type(0)
 
 
+def split_parts(
+    texts: Any, width: int, *args: Any, line: Optional[int] = None, right: bool = False, **how: Any
+) -> Any:
+    """``texts.str.split(…, expand=True)``, or ``rsplit``, with as many columns as creation had.
+
+    A row with fewer parts has nulls; one with more is rejected. ``line``: of the program, to be
+    told with the row.
+    """
+    split = texts.str.rsplit if right else texts.str.split
+    made = split(*args, expand=True, **how)
+    if made.shape[1] > width:
+        wide = made.iloc[:, width].notna().to_numpy().nonzero()[0]
+        told = "%r has more than %d parts, and no row of creation had"
+        reasons = {int(place): told % (texts.iloc[place], width) for place in wide}
+        _refuse(len(texts), reasons, line)
+    return made.reindex(columns=range(width))
+
+
 def encoded(encoder: Any, values: Any, line: Optional[int] = None) -> Any:
     """``encoder.transform(values)``; a row with a word that it does not know is rejected.
 

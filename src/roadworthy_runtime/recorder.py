@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 import sys
 import types
@@ -282,6 +283,8 @@ class Recorder(RowLoops):
             return self._plain_method(site, owner, name, run, args, kwargs)
         if self._own(f):
             return self._descend(site, f, args, kwargs)
+        if name == "assign" and kinds.is_frame(owner) and any(map(self._own, kwargs.values())):
+            return self._assign(site, owner, kwargs)
         spelled = self.sites[site].callee
         if isinstance(owner, (types.ModuleType, type)):
             return self._operate(
@@ -329,6 +332,16 @@ class Recorder(RowLoops):
         elif hasattr(made, "to_numpy") and kinds.is_array(result):
             series = self._note(site, "method", "predict", operands, made)
             self._note(site, "method", "to_numpy", (Ref(series),), result)
+
+    def _assign(self, site: int, table: Any, columns: Dict[str, Any]) -> Any:
+        """``df.assign(a=lambda t: t["b"] * 2)``, as df.assign(a=df["b"] * 2), column by column."""
+        for label, value in columns.items():
+            made = self._descend(site, value, (table,), {}) if self._own(value) else value
+            table = self._operate(
+                "method", self._unspelled(site), "assign",
+                functools.partial(table.assign, **{label: made}), (table,), {label: made},
+            )  # fmt: skip
+        return table
 
     def _dropping(self, owner: Any, args: Any, kwargs: Any) -> Optional[int]:
         """The condition by which ``df.drop(df[df["a"] > 3].index)`` drops rows; None otherwise."""

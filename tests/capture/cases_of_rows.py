@@ -28,6 +28,11 @@ def _new_tumours() -> Any:
     return np.array([known[:40].mean(axis=0), known[19:22].mean(axis=0), known.max(axis=0) * 3])
 
 
+def _odd_codes() -> pd.DataFrame:
+    codes = ["AB-123", "CD-900", "AB", "-7", "AB-100-2", "", "EF-"]
+    return rows.orders().assign(code=codes)
+
+
 def _priced_houses() -> pd.DataFrame:
     return pd.read_csv(PROGRAMS / "houses.csv").dropna(subset=["price"])
 
@@ -51,6 +56,14 @@ CASES = [
         input="houses",
         outputs=("answers",),
         answered="houses.index",
+    ),
+    Case(
+        "parts_of_texts",
+        "orders",
+        by_hand_rows.parts_of_texts,
+        "placed items code",
+        new=_odd_codes,
+        rejected={4: 8},
     ),
     Case(
         "two_files_together",

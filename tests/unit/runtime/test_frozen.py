@@ -122,3 +122,21 @@ def test_an_encoder_of_several_columns_is_asked_for_each_different_row() -> None
         frozen.encoded(known, asked)
     assert list(raised.value.reasons) == [1, 3]
     assert "'z'" in raised.value.reasons[1]
+
+
+def test_texts_have_as_many_parts_as_creation_had() -> None:
+    texts = pd.Series(["a/b/c", "a", None, "x/y"])
+    found = frozen.split_parts(texts, 3, "/")
+    assert found.shape == (4, 3)
+    assert found.iloc[[0, 3]].fillna("").to_numpy().tolist() == [["a", "b", "c"], ["x", "y", ""]]
+    assert frozen.split_parts(texts[[1]], 3, "/").shape == (1, 3)
+    assert frozen.split_parts(texts[[0]], 2, "/", n=1, right=True).iloc[0].tolist() == ["a/b", "c"]
+
+
+def test_a_text_with_more_parts_than_creation_knew_is_rejected() -> None:
+    texts = pd.Series(["a/b", "a/b/c", "d"])
+    assert frozen.split_parts(texts, 2, "/").shape == (3, 2)  # nobody listens
+    with listening(lambda *_: None), pytest.raises(Unseen) as raised:
+        frozen.split_parts(texts, 2, "/", line=4)
+    told = "'a/b/c' has more than 2 parts, and no row of creation had"
+    assert (raised.value.reasons, raised.value.line) == ({1: told}, 4)
