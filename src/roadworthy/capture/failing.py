@@ -10,7 +10,7 @@ from typing import Any
 from roadworthy.core.certificate import Check
 
 Plan = dict[str, Any]
-_SEE = "see what differs with: roadworthy capture PROGRAM --to FOLDER"
+SEE = "see what differs with: roadworthy capture PROGRAM --to FOLDER"
 _EFFECTS = {
     "clock": "pass the time as a column of the input",
     "file": "read the file once, before the rows are used, and look rows up in what was read",
@@ -43,8 +43,8 @@ def cure_of(check: Check) -> str:
     """What to do about a failed check."""
     effects = check.evidence.get("effects")
     if check.id == "effects" and effects:
-        return _EFFECTS.get(effects[0]["kind"], _SEE)
-    return _CURES.get(check.id, _CURES["law"] if check.id.startswith("law-") else _SEE)
+        return _EFFECTS.get(effects[0]["kind"], SEE)
+    return _CURES.get(check.id, _CURES["law"] if check.id.startswith("law-") else SEE)
 
 
 def _flow_line(check: Check) -> int | None:

@@ -18,7 +18,7 @@ from roadworthy.cli.reporting import print_explained, print_report, print_source
 from roadworthy.cli.session import running, settings_of
 from roadworthy.cli.shipping import Asked, Job, captured_by, ended_cleanly, ship, working_folder
 from roadworthy.core.names import check_model_name, model_name_from
-from roadworthy.errors import NotFound, RoadworthyError, UsageError
+from roadworthy.errors import NotFound, RoadworthyError, UsageError, VerificationFailed
 from roadworthy.operations.asking import check_stage
 
 Program = Annotated[Path, typer.Argument(help="The program: a Python script or a notebook.")]
@@ -153,6 +153,8 @@ def capture(
         except RoadworthyError as error:
             if not as_json:
                 print_explained(error.details.get("explained") or [])
+            if to is not None and isinstance(error, VerificationFailed):
+                _leave_to_look_at(folder / "flow", to, error)
             raise
         if to is not None:
             shutil.copytree(captured.directory, to, dirs_exist_ok=True)
@@ -177,6 +179,14 @@ def capture(
         say(f"\nwritten to {to}: begin with README.md; python flow.py rows.csv")
     else:
         say("\nnothing was written; --to DIRECTORY writes the flow, --report FILE.html this report")
+
+
+def _leave_to_look_at(flow: Path, to: Path, error: VerificationFailed) -> None:
+    from roadworthy.capture.failing import SEE
+
+    shutil.copytree(flow, to, dirs_exist_ok=True)
+    if error.cure == SEE:
+        error.cure = f"see what differs in {to / 'flow.py'}, which is not to be used"
 
 
 def parameters_of(texts: list[str]) -> dict[str, Any]:

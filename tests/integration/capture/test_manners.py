@@ -35,6 +35,14 @@ scores = df["a"] * 2
 """
 
 
+HASHED = """\
+import pandas as pd
+
+df = pd.DataFrame({"a": [1.0, 2.0, 3.0] * 10, "town": ["Ghent", "Mons", "Namur"] * 10})
+scores = df["a"] + df["town"].map(lambda town: hash(town) % 1000003)
+"""
+
+
 @contextmanager
 def capturing(folder: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """``roadworthy capture train.py`` in a folder, with its own place for temporary files."""
@@ -140,3 +148,12 @@ def test_two_captures_of_one_program_do_not_meet(tmp_path: Path) -> None:
     assert names
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_a_flow_that_is_not_verified_is_left_to_look_at_where_it_was_to_be(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(HASHED)
+    with capturing(tmp_path, "--to", "seen") as process:
+        told = process.communicate(timeout=120)[0].decode()
+    assert process.returncode == 7
+    assert "see what differs in seen/flow.py, which is not to be used" in told
+    assert "hash(town)" in (tmp_path / "seen" / "flow.py").read_text()
