@@ -51,8 +51,6 @@ from roadworthy.serving.processes import mentioning, trim
 from roadworthy.serving.table import GatewayRelease, GatewayTable, GatewayWorker, read_table
 
 TICK_SECONDS = 0.1
-HASTY_TICK_SECONDS = 0.02
-"""The pause between two looks while something is about to be ready."""
 REPORT_SECONDS = 2.0
 RETRY_SECONDS = 0.5
 LOCK_SECONDS = 5.0
@@ -168,9 +166,8 @@ class Agent:
             while not stop.is_set():
                 await self._try_step()
                 waker = asyncio.create_task(self.changed.wait())
-                pause = HASTY_TICK_SECONDS if self._starting() else TICK_SECONDS
                 await asyncio.wait(
-                    {waiter, waker}, timeout=pause, return_when=asyncio.FIRST_COMPLETED
+                    {waiter, waker}, timeout=TICK_SECONDS, return_when=asyncio.FIRST_COMPLETED
                 )
                 waker.cancel()
                 self.changed.clear()
@@ -178,12 +175,6 @@ class Agent:
             for task in (follow, waiter, reporter):
                 if task is not None:
                     task.cancel()
-
-    def _starting(self) -> bool:
-        """Whether a worker or the gateway will be ready soon."""
-        return self.gateways.state is None or any(
-            worker.state == "starting" for worker in self.workers.values()
-        )
 
     async def _try_step(self) -> None:
         """A step; where the disk fails, what runs goes on and the next step tries again."""
