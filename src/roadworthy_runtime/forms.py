@@ -94,7 +94,7 @@ def of_groups(analysis: Any, op: Op) -> Any:
 
     ``groupby(k).x.transform(lambda s: s.fillna(s.mean()))`` changes nothing where no row is null.
     """
-    form = _group_transform(analysis, op) or _parts(analysis, op)
+    form = _group_transform(analysis, op) or _parts(analysis, op) or _codes(analysis, op)
     if form is None or (form.op.name == "frozen.transform" and not _asks(form.op.args[-1].value)):
         return None
     return _tried(analysis, op, form)
@@ -409,6 +409,22 @@ def _parts(analysis: Any, op: Op) -> Optional[Form]:
         kwargs["right"] = Const(True)
     form = _with(op, "call", "frozen.split_parts", args, kwargs)
     return Form(form, "%d parts of each text" % width)
+
+
+def _codes(analysis: Any, op: Op) -> Optional[Form]:
+    """``df[names].apply(LabelEncoder().fit_transform)``: an encoder for each column."""
+    if op.kind != "method" or op.name != "apply" or len(op.args) != 2 or op.kwargs:
+        return None
+    function = op.args[1].value if isinstance(op.args[1], Const) else None
+    encoder: Any = getattr(function, "__self__", None)
+    rows = _plain(analysis, op.args[0])
+    if type(encoder).__name__ != "LabelEncoder" or not kinds.is_frame(rows):
+        return None
+    encoders = {name: type(encoder)().fit(rows[name]) for name in rows.columns}
+    line = analysis.line(op)
+    args = (Const(apply_frozen.encoded_columns), op.args[0], Const(encoders, "encoders", line))
+    form = _with(op, "call", "frozen.encoded_columns", args, {"line": Const(int(line))})
+    return Form(form, "the words of %d columns" % len(encoders))
 
 
 FORMS: List[Callable[[Any, Op], Optional[Form]]] = [

@@ -150,6 +150,14 @@ def encoded(encoder: Any, values: Any, line: Optional[int] = None) -> Any:
         raise
 
 
+def encoded_columns(
+    rows: pd.DataFrame, encoders: Dict[Any, Any], line: Optional[int] = None
+) -> pd.DataFrame:
+    """``rows.apply(LabelEncoder().fit_transform)``, each column by the encoder fitted on it."""
+    made = {name: encoded(encoders[name], rows[name], line) for name in rows.columns}
+    return pd.DataFrame(made, index=rows.index)
+
+
 def _strangers(encoder: Any, values: Any) -> Dict[int, str]:
     """The places of rows that an encoder does not take alone: each with the reason."""
     items = pd.DataFrame(values).astype(object)

@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pandas as pd
-from sklearn import ensemble, linear_model
+from sklearn import ensemble, linear_model, tree
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.model_selection import KFold, train_test_split
 from tests.capture.case import PROGRAMS
@@ -72,6 +72,27 @@ def parts_of_texts(raw: Table, new: Table) -> np.ndarray:
 
     model = linear_model.LinearRegression().fit(design(raw), raw["amount"])
     return design(new) @ model.coef_ + model.intercept_
+
+
+def codes_of_columns(raw: Table, new: Table) -> np.ndarray:
+    known = {
+        name: sorted({"none" if pd.isna(word) else word for word in raw[name]})
+        for name in ("city", "channel")
+    }
+
+    def design(table: Table) -> np.ndarray:
+        lines = []
+        for order in table.itertuples():
+            words = [("city", order.city), ("channel", order.channel)]
+            words = [(name, "none" if pd.isna(word) else word) for name, word in words]
+            codes = [known[n].index(word) if word in known[n] else None for n, word in words]
+            lines.append([*codes, order.items])
+        return np.array(lines, dtype=float)
+
+    model = tree.DecisionTreeRegressor(max_depth=4, random_state=0)
+    model.fit(design(raw), raw["amount"])
+    rows = design(new)
+    return np.where(np.isnan(rows).any(axis=1), np.nan, model.predict(np.nan_to_num(rows)))
 
 
 def two_files_together(raw: Table, new: Table) -> np.ndarray:

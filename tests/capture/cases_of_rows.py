@@ -66,6 +66,13 @@ CASES = [
         rejected={4: 8},
     ),
     Case(
+        "codes_of_columns",
+        "orders",
+        by_hand_rows.codes_of_columns,
+        "city channel items",
+        rejected={3: 11, 4: 11},
+    ),
+    Case(
         "two_files_together",
         "houses",
         by_hand_rows.two_files_together,

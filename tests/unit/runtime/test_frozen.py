@@ -140,3 +140,13 @@ def test_a_text_with_more_parts_than_creation_knew_is_rejected() -> None:
         frozen.split_parts(texts, 2, "/", line=4)
     told = "'a/b/c' has more than 2 parts, and no row of creation had"
     assert (raised.value.reasons, raised.value.line) == ({1: told}, 4)
+
+
+def test_each_column_is_encoded_by_what_it_knew() -> None:
+    table = pd.DataFrame({"a": ["p", "q"], "b": ["q", "z"]}, index=[5, 9])
+    known = {name: preprocessing.LabelEncoder().fit(table[name]) for name in table}
+    found = frozen.encoded_columns(table[::-1], known)
+    assert found.to_dict() == {"a": {9: 1, 5: 0}, "b": {9: 1, 5: 0}}
+    with listening(lambda *_: None), pytest.raises(Unseen) as raised:
+        frozen.encoded_columns(pd.DataFrame({"a": ["p", "z"], "b": ["z", "z"]}), known)
+    assert raised.value.reasons == {1: "a: 'z' was not seen in creation"}
