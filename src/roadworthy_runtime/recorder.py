@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import operator
 import sys
 import types
@@ -10,13 +9,12 @@ import weakref
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from . import callers, chained, facade, kinds
-from .chance import as_now, random_state
-from .dropped import condition_of, dropped_labels
-from .followed import DEEP, plain_list
+from .followed import plain_list
+from .operations import OVERRIDES
+from .respelled import Respelled
 from .rewrite import Site
-from .rowloops import RowLoops
 from .snapshot import snapshot
-from .trace import ONLY, VIEW, Const, Context, Fit, Op, Recording, Ref, Source
+from .trace import ONLY, Const, Context, Op, Recording, Ref, Source
 
 BINARY: Dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv,
@@ -34,21 +32,13 @@ INPLACE: Dict[str, Callable[[Any, Any], Any]] = {
 UNARY: Dict[str, Callable[[Any], Any]] = {
     "-": operator.neg, "+": operator.pos, "~": operator.invert
 }  # fmt: skip
-_WRITES = frozenset(("setitem", "setattr", "delitem", "inplace"))
 _ITERATORS = frozenset(map(id, (enumerate, zip, map, filter, reversed, iter, isinstance, type, id)))
-_OVERRIDES = frozenset((id(facade.learned), id(facade.row_wise)))
-# Methods that use what an object has learned and change nothing in it.
-_PURE = ("predict", "transform", "decision_function", "score", "inverse_transform", "get_", "apply")
 # Methods of objects that learn, which take the rows that they learn from or answer.
 _LEARNS = ("fit", "predict", "transform")
 _PREPARES = ("fit_transform", "transform")
-# Methods that print, draw or write what a value holds, and give nothing.
-_SHOWS = ("to_", "info", "hist", "plot", "tofile", "dump")
-MOST_FOLDS = 50
-"""Of more folds the loop over them is one step."""
 
 
-class Recorder(RowLoops):
+class Recorder(Respelled):
     """The hooks, and what they have seen.
 
     ``wanted`` is the input's name with the line of its binding (0: the first), or None: then
@@ -62,11 +52,7 @@ class Recorder(RowLoops):
         self.wanted = wanted
         self.keep: Set[str] = set()
         """Names whose last value is held: outputs may be local to a function."""
-        self.ops: List[Op] = []
         self.sources: List[Source] = []
-        self.bound: Dict[str, List[Tuple[int, int, Any]]] = {}
-        self.fits: List[Fit] = []
-        self.paused = False
         self.unfit: List[int] = []
         """Lines of blocks under ``rw.captured`` that can't stand in a function."""
         self.unfollowed: List[Tuple[int, str]] = []
@@ -74,12 +60,8 @@ class Recorder(RowLoops):
         self.prepared: Dict[int, Tuple[int, str]] = {}
         """Sources that an object which learned had prepared already: line, what prepared them."""
         self._preparations: Dict[int, Tuple[Any, int, str]] = {}
-        self._designs: Dict[int, Tuple[Any, Any]] = {}
-        """Models of statsmodels: the model, and the rows that it is to learn from."""
         self._held: List[bool] = []
         self._blocks: List[Tuple[Context, Dict[str, int]]] = []
-        self._inner: Dict[int, int] = {}
-        """Site of ``df["x"] += y`` -> that of the addition alone."""
 
     def __reduce__(self) -> Tuple[Any, ...]:
         return installed, ()
@@ -89,162 +71,6 @@ class Recorder(RowLoops):
         return Recording(
             self.ops, self.sites, self.sources, self.bound, self.names, self.fits, files, self.calls
         )
-
-    # ---- recording one operation
-
-    def _operate(
-        self,
-        kind: str,
-        site: int,
-        name: str,
-        run: Callable[[], Any],
-        args: Tuple[Any, ...],
-        kwargs: Dict[str, Any],
-        spelled: str = "",
-    ) -> Any:
-        """Runs an operation on followed operands and records it."""
-        where = self.sites[site]
-        random = random_state() if kind in ("call", "method") else None
-        nodes = self._before(where, args, kwargs)
-        self.paused = True
-        try:
-            result = run()
-        finally:
-            self.paused = False
-        if random is not None and random_state() == random:
-            random = None
-        known = self.node_of(result)
-        if kind == "call" and id(args[0]) in _OVERRIDES:
-            known = None
-        if kinds.is_atom(result):
-            followed = result is not None
-        else:
-            followed = kinds.is_data(result) or plain_list(result)
-        if not followed and (type(result) is range or hasattr(result, "__next__")):
-            followed = not _splits(kind, name, args, kwargs) and self._gives_rows(
-                kind, result, nodes()[0]
-            )
-        writes = kind in _WRITES
-        self._learn(kind, where, name, args, kwargs, None if followed else result)
-        if not followed and not writes:
-            if not self._changes_rows(kind, name, args, kwargs, result):
-                return result
-        operands, keywords = nodes()
-        if kind == "item" and kinds.is_view(result, args[0]):
-            name = VIEW
-        op = Op(
-            len(self.ops), kind, site, self.context, name, operands, keywords, None, random, spelled
-        )
-        if followed and known is None:
-            if kinds.is_atom(result):
-                self._nodes += 1
-                op.result = self._nodes
-                self._atoms[site] = self._last_atom = (op.result, result)
-            else:
-                op.result = self._follow(result)
-        elif followed:
-            op.result = known
-        self.ops.append(op)
-        if op.result is not None and known is None:
-            self._note_rows(op, result, args[0])
-            self._elements(op.result, result, site)
-        return result
-
-    def _read_before(self, column: Any) -> bool:
-        """Whether a column that a table shows was read from it, and nothing is changed since."""
-        node = self.node_of(column)
-        if node is None:
-            return False
-        for op in reversed(self.ops):
-            if op.result == node:
-                return op.kind == "item"
-            if op.kind in _WRITES or op.result is None:
-                return False
-        return False
-
-    def _before(
-        self, where: Site, args: Tuple[Any, ...], kwargs: Dict[str, Any]
-    ) -> Callable[[], Tuple[Tuple[Any, ...], Dict[str, Any]]]:
-        """Nodes are looked up before the operation, values frozen after it.
-
-        Followed values are the same objects before and after; of the others the state after
-        the operation is the one wanted (an encoder as ``fit_transform`` left it), of random
-        generators the state before.
-        """
-        spelled = where.operands
-        args = tuple(map(as_now, args))
-        kwargs = {key: as_now(value) for key, value in kwargs.items()}
-
-        def operands() -> Tuple[Tuple[Any, ...], Dict[str, Any]]:
-            made = tuple(
-                self._operand(value, spelled[place] if place < len(spelled) else ("other", None))
-                for place, value in enumerate(args)
-            )
-            named = {
-                key: self._operand(value, where.keywords.get(key, ("other", None)))
-                for key, value in kwargs.items()
-            }
-            return made, named
-
-        return operands
-
-    def _learn(
-        self, kind: str, where: Site, name: str, args: Any, kwargs: Dict[str, Any], result: Any
-    ) -> None:
-        """Notes which values that are not followed may have learned from rows here."""
-        if kind not in ("call", "method"):
-            return
-        taught = (args[0], result) if kind == "method" and not name.startswith(_PURE) else (result,)
-        for value in taught:
-            if self.node_of(value) is None:
-                self._touch(value, where.line)
-        if kind == "call" and kinds.root(result) == "statsmodels":
-            self._design(where, args, kwargs, result)
-        if name.startswith(("fit", "partial_fit", "train", "cross_val")):
-            data = [self.node_of(value) for value in args[1:]]
-            found = [node for node in data if node is not None]
-            towards = kwargs.get("y")
-            target = [self.node_of(towards)] if towards is not None else found[1:2]
-            self.fits.append(
-                Fit(
-                    where.line,
-                    tuple(found[:1]),
-                    tuple(node for node in target if node is not None),
-                    type(args[0]).__name__ if args else "",
-                    len(self.ops),
-                )
-            )
-
-    def _design(self, where: Site, args: Any, kwargs: Dict[str, Any], model: Any) -> None:
-        """Notes which rows a model of statsmodels is to learn from, and towards what."""
-        rows = kwargs.get("exog", kwargs.get("data", args[2] if len(args) > 2 else None))
-        self._designs[id(model)] = (model, rows)
-        found = self.node_of(rows), self.node_of(kwargs.get("endog", args[1] if args[1:] else None))
-        nodes, towards = (() if node is None else (node,) for node in found)
-        self.fits.append(Fit(where.line, nodes, towards, type(model).__name__, len(self.ops)))
-
-    def _changes_rows(
-        self, kind: str, name: str, args: Any, kwargs: Dict[str, Any], result: Any
-    ) -> bool:
-        if result is not None:
-            return False
-        if kind == "method" and args and self.node_of(args[0]) is not None:
-            return not name.startswith(_SHOWS)
-        return kind == "call" and name.rpartition(".")[2] in (
-            "shuffle", "put", "place", "copyto", "putmask", "fill_diagonal", "setattr", "delattr"
-        )  # fmt: skip
-
-    def _elements(self, node: int, value: Any, site: int) -> None:
-        if not isinstance(value, (list, tuple, dict)):
-            return
-        pairs = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
-        for key, item in pairs[:DEEP]:
-            if kinds.is_data(item) and self.node_of(item) is None:
-                self._element(node, key, item, site)
-
-    def _element(self, node: int, key: Any, item: Any, site: int) -> None:
-        made = self._note(site, "element", "", (Ref(node), Const(key)), item)
-        self._elements(made, item, site)
 
     # ---- hooks: expressions
 
@@ -319,81 +145,6 @@ class Recorder(RowLoops):
             self._of_own_rows(site, owner, result)
         return result
 
-    def _of_own_rows(self, site: int, owner: Any, result: Any) -> None:
-        """``results.predict()`` is ``results.predict(X)`` of the rows that it learned from."""
-        learned = self._designs.get(id(getattr(owner, "model", None)))
-        rows = None if learned is None else self.node_of(learned[1])
-        if learned is None or rows is None or kinds.rows_of(result) != kinds.rows_of(learned[1]):
-            return
-        made = owner.predict(learned[1])
-        operands = (self._operand(owner, self._spelled(site, 0)), Ref(rows))
-        if type(made) is type(result):
-            self._note(site, "method", "predict", operands, result)
-        elif hasattr(made, "to_numpy") and kinds.is_array(result):
-            series = self._note(site, "method", "predict", operands, made)
-            self._note(site, "method", "to_numpy", (Ref(series),), result)
-
-    def _assign(self, site: int, table: Any, columns: Dict[str, Any]) -> Any:
-        """``df.assign(a=lambda t: t["b"] * 2)``, as df.assign(a=df["b"] * 2), column by column."""
-        for label, value in columns.items():
-            made = self._descend(site, value, (table,), {}) if self._own(value) else value
-            table = self._operate(
-                "method", self._unspelled(site), "assign",
-                functools.partial(table.assign, **{label: made}), (table,), {label: made},
-            )  # fmt: skip
-        return table
-
-    def _dropping(self, owner: Any, args: Any, kwargs: Any) -> Optional[int]:
-        """The condition by which ``df.drop(df[df["a"] > 3].index)`` drops rows; None otherwise."""
-        labels = dropped_labels(owner, args, kwargs)
-        condition = condition_of(self.ops, self.node_of(labels), self.node_of(owner))
-        return condition if self._rows.get(condition or 0) == len(owner) else None
-
-    def _drop(self, site: int, owner: Any, args: Any, kwargs: Any, condition: int) -> Any:
-        """``df.drop(df[df["a"] > 3].index)``, as df[~(df["a"] > 3)]."""
-        labels = dropped_labels(owner, args, kwargs)
-        others, table = ~owner.index.isin(labels), self._operand(owner, ("other", None))
-        result = owner.drop(*args, **kwargs)
-        kept = Ref(self._note(site, "unary", "~", (Ref(condition),), others))
-        made = owner if result is None else result
-        node = self._note(site, "item", "", (table, kept), made)
-        if result is None:
-            self._rename(site, table.node, node)
-        return result
-
-    def _shown_of(self, column: Any) -> Optional[Tuple[Any, Any]]:
-        """The followed table that a column is shown of, and its label there."""
-        shown = chained.table_of(column)
-        return shown if shown is not None and self.node_of(shown[0]) is not None else None
-
-    def _fill_in(
-        self, site: int, column: Any, name: str, args: Any, kwargs: Any, table: Any, label: Any
-    ) -> None:
-        """``df["a"].fillna(0, inplace=True)`` changes ``df``: df["a"] = df["a"].fillna(0)."""
-        given = {key: value for key, value in kwargs.items() if key != "inplace"}
-        function = getattr(column, name)
-        made = self._operate(
-            "method", site, name, lambda: function(*args, **given), (column, *args), given
-        )
-
-        def write() -> None:
-            function(*args, **kwargs)
-            chained.renew(table, label)
-
-        self._operate("setitem", self._unspelled(site), "", write, (table, label, made), {})
-        old, node = self.node_of(column), self.node_of(made)
-        if old is not None and node is not None:
-            self._follow_as(column, node)
-            self._rename(site, old, node)
-
-    def _unspelled(self, site: int, callee: str = "") -> int:
-        """The site of another operation on the same line, which the program does not spell."""
-        inner = self._inner.get(site)
-        if inner is None:
-            inner = self._inner[site] = len(self.sites)
-            self.sites.append(self.sites[site]._replace(callee=callee, operands=(), keywords={}))
-        return inner
-
     def _mapped(self, site: int, f: Any, several: Tuple[Any, ...]) -> Iterator[Any]:
         """``map(np.radians, (lat, lon))``: a call for each of a few values."""
         spelling = self._spelled(site, 1)
@@ -401,21 +152,6 @@ class Recorder(RowLoops):
         inner = self._unspelled(site, spelled)
         for items in zip(*several):
             yield self.call(inner, f, *items)
-
-    def _note(self, site: int, kind: str, name: str, operands: Tuple[Any, ...], result: Any) -> int:
-        """Records an operation that the program did not spell so; the node of its result."""
-        node = self._follow(result)
-        op = Op(len(self.ops), kind, site, self.context, name, operands, {}, node)
-        self.ops.append(op)
-        self._note_rows(op, result)
-        return node
-
-    def _rename(self, site: int, old: int, new: int) -> None:
-        """An object goes on as another node: so do the names that it is bound to."""
-        for name, seen in self.bound.items():
-            if seen and seen[-1][1] == old:
-                seen.append((site, new, None))
-                self.names.setdefault(new, []).append((name, site, self.context))
 
     def _seen_from(
         self, frame: Any, site: int, f: Any, args: Tuple[Any, ...], kwargs: Dict[str, Any]
@@ -739,7 +475,7 @@ class Recorder(RowLoops):
         if self._own(f):
             return self._descend(site, f, args, kwargs)
         result = f(*args, **kwargs)
-        if id(f) in _OVERRIDES:
+        if id(f) in OVERRIDES:
             self._declare(site, f, result)
         if self._touched or self._live:
             held = (owner, *args)
@@ -751,16 +487,6 @@ class Recorder(RowLoops):
     def _foreign_store(self, site: int, owner: Any, values: Tuple[Any, ...]) -> None:
         if not self.paused and any(self.node_of(value) is not None for value in values):
             self._touch(owner, self.sites[site].line)
-
-
-def _splits(kind: str, name: str, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> bool:
-    """Whether a call gives a few folds: pairs of positions, each a turn to follow, and no rows."""
-    if kind != "method" or name != "split" or not hasattr(args[0], "get_n_splits"):
-        return False
-    try:
-        return int(args[0].get_n_splits(*args[1:], **kwargs)) <= MOST_FOLDS
-    except Exception:
-        return False
 
 
 _INSTALLED: List[Recorder] = []

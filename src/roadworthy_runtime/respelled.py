@@ -1,0 +1,94 @@
+"""Statements that are recorded as others which mean the same and can be followed."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, Dict, Optional, Tuple
+
+from . import chained, kinds
+from .dropped import condition_of, dropped_labels
+from .operations import WRITES, Operations
+from .trace import Ref
+
+
+class Respelled(Operations):
+    """What the hooks ask where the program says something in another way."""
+
+    def _read_before(self, column: Any) -> bool:
+        """Whether a column that a table shows was read from it, and nothing is changed since."""
+        node = self.node_of(column)
+        if node is None:
+            return False
+        for op in reversed(self.ops):
+            if op.result == node:
+                return op.kind == "item"
+            if op.kind in WRITES or op.result is None:
+                return False
+        return False
+
+    def _of_own_rows(self, site: int, owner: Any, result: Any) -> None:
+        """``results.predict()`` is ``results.predict(X)`` of the rows that it learned from."""
+        learned = self._designs.get(id(getattr(owner, "model", None)))
+        rows = None if learned is None else self.node_of(learned[1])
+        if learned is None or rows is None or kinds.rows_of(result) != kinds.rows_of(learned[1]):
+            return
+        made = owner.predict(learned[1])
+        operands = (self._operand(owner, self._spelled(site, 0)), Ref(rows))
+        if type(made) is type(result):
+            self._note(site, "method", "predict", operands, result)
+        elif hasattr(made, "to_numpy") and kinds.is_array(result):
+            series = self._note(site, "method", "predict", operands, made)
+            self._note(site, "method", "to_numpy", (Ref(series),), result)
+
+    def _assign(self, site: int, table: Any, columns: Dict[str, Any]) -> Any:
+        """``df.assign(a=lambda t: t["b"] * 2)``, as df.assign(a=df["b"] * 2), column by column."""
+        for label, value in columns.items():
+            made = self._descend(site, value, (table,), {}) if self._own(value) else value
+            table = self._operate(
+                "method", self._unspelled(site), "assign",
+                functools.partial(table.assign, **{label: made}), (table,), {label: made},
+            )  # fmt: skip
+        return table
+
+    def _dropping(self, owner: Any, args: Any, kwargs: Any) -> Optional[int]:
+        """The condition by which ``df.drop(df[df["a"] > 3].index)`` drops rows; None otherwise."""
+        labels = dropped_labels(owner, args, kwargs)
+        condition = condition_of(self.ops, self.node_of(labels), self.node_of(owner))
+        return condition if self._rows.get(condition or 0) == len(owner) else None
+
+    def _drop(self, site: int, owner: Any, args: Any, kwargs: Any, condition: int) -> Any:
+        """``df.drop(df[df["a"] > 3].index)``, as df[~(df["a"] > 3)]."""
+        labels = dropped_labels(owner, args, kwargs)
+        others, table = ~owner.index.isin(labels), self._operand(owner, ("other", None))
+        result = owner.drop(*args, **kwargs)
+        kept = Ref(self._note(site, "unary", "~", (Ref(condition),), others))
+        made = owner if result is None else result
+        node = self._note(site, "item", "", (table, kept), made)
+        if result is None:
+            self._rename(site, table.node, node)
+        return result
+
+    def _shown_of(self, column: Any) -> Optional[Tuple[Any, Any]]:
+        """The followed table that a column is shown of, and its label there."""
+        shown = chained.table_of(column)
+        return shown if shown is not None and self.node_of(shown[0]) is not None else None
+
+    def _fill_in(
+        self, site: int, column: Any, name: str, args: Any, kwargs: Any, table: Any, label: Any
+    ) -> None:
+        """``df["a"].fillna(0, inplace=True)`` changes ``df``: df["a"] = df["a"].fillna(0)."""
+        given = {key: value for key, value in kwargs.items() if key != "inplace"}
+        function = getattr(column, name)
+        made = self._operate(
+            "method", site, name, lambda: function(*args, **given), (column, *args), given
+        )
+
+        def write() -> None:
+            function(*args, **kwargs)
+            chained.renew(table, label)
+
+        self._operate("setitem", self._unspelled(site), "", write, (table, label, made), {})
+        old, node = self.node_of(column), self.node_of(made)
+        if old is not None and node is not None:
+            self._follow_as(column, node)
+            self._rename(site, old, node)
