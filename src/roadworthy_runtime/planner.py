@@ -70,7 +70,7 @@ def steps_for(analysis: Analysis, goals: Sequence[int]) -> List[Step]:
         step = Step(op, rule, alias)
         kept.append(step)
         if alias is not None:
-            needed.add(alias)
+            needed.update((alias, analysis.base(alias)))
             continue
         for node in step.applied.refs():
             if analysis.roles.get(node) == ROW:

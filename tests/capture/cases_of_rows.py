@@ -66,6 +66,15 @@ CASES = [
         rejected={4: 8},
     ),
     Case(
+        "part_filled_in",
+        "houses",
+        by_hand_rows.part_filled_in,
+        "area rooms garage lot",
+        input="dataset",
+        outputs=("y_pred",),
+        answered="train_test_split(dataset, test_size=0.25, random_state=0)[1].index",
+    ),
+    Case(
         "codes_of_columns",
         "orders",
         by_hand_rows.codes_of_columns,
