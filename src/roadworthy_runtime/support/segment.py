@@ -10,10 +10,13 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .basis import PACKED, FlowError, length, numpy, take
+from .basis import PACKED, FlowError, Rejected, length, numpy, take
 from .unseen import say
+
+if TYPE_CHECKING:
+    from .rows import Rows
 
 Columns = Mapping[str, Any]
 
@@ -85,7 +88,7 @@ class Segment:
 
     predict = __call__
 
-    def answered(self, given: Any, rows: Any) -> tuple[Any, dict[str, Any]]:
+    def answered(self, given: Any, rows: Rows) -> tuple[Any, dict[str, Any]]:
         """The rows of a table that it answers, and its outputs for them by name.
 
         Those that it rejects are rejected in ``rows``, for its own reasons.
@@ -97,8 +100,11 @@ class Segment:
         if not left_out:
             return given, {name: value for name, (value, _) in outcome.values.items()}
         carried = rows.carried(given)
+        reasons = {}
         for item in outcome.rejected:
-            rows.reject({carried[item.row]: f"{self.name}: {item.reason}"}, item.line)
+            row = carried[item.row]
+            reasons[row] = Rejected(row, f"{self.name}: {item.reason}", item.line)
+        rows.reject(reasons)
         kept = [place for place in range(n) if place not in left_out]
         values = {}
         for name, (value, positions) in outcome.values.items():
