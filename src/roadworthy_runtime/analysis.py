@@ -220,7 +220,7 @@ class Analysis:
     def _rule(self, op: Op) -> Optional[Rule]:
         """What becomes of an operation that gives a new value; None: it is state, or refused."""
         rule: Optional[Rule] = forms.taught(self, op) or forms.special(self, op)
-        rule = rule or forms.of_groups(self, op)
+        rule = rule or forms.foreseen(self, op)
         if rule is None and forms.positional(op) and self._position(op):
             rule = self.bypass(op)
         elif rule is None and not forms.refits(op):

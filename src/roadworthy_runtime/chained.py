@@ -15,7 +15,8 @@ FILLING = frozenset(
 
 def table_of(column: Any) -> Optional[Tuple[Any, Any]]:
     """The table that a column (or its ``loc``, ``iloc``) is shown of, and its label there."""
-    column = getattr(column, "obj", column)
+    if type(column).__name__.endswith("Indexer"):
+        column = column.obj
     label, shown_of = getattr(column, "_cacher", None) or (None, lambda: None)
     table = shown_of()
     if table is None or table.columns.tolist().count(label) != 1:

@@ -89,10 +89,11 @@ def fills_from_neighbours(op: Op) -> bool:
     return op.kind == "method" and op.name in ("ffill", "bfill", "pad", "backfill", "interpolate")
 
 
-def of_groups(analysis: Any, op: Op) -> Any:
-    """What a function of a group asks of it is frozen even where creation's rows don't show it.
+def foreseen(analysis: Any, op: Op) -> Any:
+    """What an operation learns is frozen even where creation's rows don't show it, as a Rule.
 
-    ``groupby(k).x.transform(lambda s: s.fillna(s.mean()))`` changes nothing where no row is null.
+    ``groupby(k).x.transform(lambda s: s.fillna(s.mean()))`` changes nothing where no row is null;
+    a split text has as many parts alone where each has the same number.
     """
     form = _group_transform(analysis, op) or _parts(analysis, op) or _codes(analysis, op)
     if form is None or (form.op.name == "frozen.transform" and not _asks(form.op.args[-1].value)):

@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, List, Tuple
 from . import facade, kinds
 from .chance import as_now, random_state
 from .followed import DEEP, plain_list
-from .rewrite import Site
+from .rewrite import Site, Spelling
 from .rowloops import RowLoops
 from .trace import VIEW, Const, Fit, Op, Ref
 
@@ -33,8 +33,8 @@ class Operations(RowLoops):
         self.paused = False
         self._designs: Dict[int, Tuple[Any, Any]] = {}
         """Models of statsmodels: the model, and the rows that it is to learn from."""
-        self._inner: Dict[int, int] = {}
-        """Site of ``df["x"] += y`` -> that of the addition alone."""
+        self._inner: Dict[Tuple[int, int], int] = {}
+        """Site (of ``df["x"] += y``) and number of operands -> site of the addition alone."""
 
     def _operate(
         self,
@@ -193,12 +193,14 @@ class Operations(RowLoops):
                 seen.append((site, new, None))
                 self.names.setdefault(new, []).append((name, site, self.context))
 
-    def _unspelled(self, site: int, callee: str = "") -> int:
-        """The site of another operation on the same line, which the program does not spell."""
-        inner = self._inner.get(site)
+    def _unspelled(self, site: int, callee: str = "", operands: Tuple[Spelling, ...] = ()) -> int:
+        """The site of another operation on the same line, which the program does not spell so."""
+        key = (site, len(operands))
+        inner = self._inner.get(key)
         if inner is None:
-            inner = self._inner[site] = len(self.sites)
-            self.sites.append(self.sites[site]._replace(callee=callee, operands=(), keywords={}))
+            inner = self._inner[key] = len(self.sites)
+            line = self.sites[site]
+            self.sites.append(line._replace(callee=callee, operands=operands, keywords={}))
         return inner
 
 

@@ -122,9 +122,9 @@ class Recorder(Respelled):
                 kwargs,
                 spelled,
             )
-        condition = self._dropping(owner, args, kwargs) if name == "drop" else None
-        if condition is not None:
-            return self._drop(site, owner, args, kwargs, condition)
+        dropped = self._dropping(owner, args, kwargs) if name == "drop" else None
+        if dropped is not None:
+            return self._drop(site, owner, args, kwargs, *dropped)
         if name in chained.FILLING and kwargs.get("inplace") is True:
             shown = self._shown_of(owner)
             if shown is not None:
@@ -291,11 +291,8 @@ class Recorder(Respelled):
         function = INPLACE[symbol]
         if self.paused or (self.node_of(old) is None and self.node_of(value) is None):
             return function(old, value)
-        inner = self._inner.get(site)
-        if inner is None:
-            where = self.sites[site]
-            inner = self._inner[site] = len(self.sites)
-            self.sites.append(where._replace(operands=(("other", None), where.operands[-1])))
+        where = self.sites[site]
+        inner = self._unspelled(site, where.callee, (("other", None), where.operands[-1]))
         return self._operate(
             "inplace", inner, symbol, lambda: function(old, value), (old, value), {}
         )

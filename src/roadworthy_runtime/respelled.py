@@ -50,15 +50,21 @@ class Respelled(Operations):
             )  # fmt: skip
         return table
 
-    def _dropping(self, owner: Any, args: Any, kwargs: Any) -> Optional[int]:
-        """The condition by which ``df.drop(df[df["a"] > 3].index)`` drops rows; None otherwise."""
+    def _dropping(self, owner: Any, args: Any, kwargs: Any) -> Optional[Tuple[int, Any]]:
+        """The condition by which ``df.drop(df[df["a"] > 3].index)`` drops rows, and their labels.
+
+        None where it drops anything else.
+        """
         labels = dropped_labels(owner, args, kwargs)
         condition = condition_of(self.ops, self.node_of(labels), self.node_of(owner))
-        return condition if self._rows.get(condition or 0) == len(owner) else None
+        if condition is None or self._rows.get(condition) != len(owner):
+            return None
+        return condition, labels
 
-    def _drop(self, site: int, owner: Any, args: Any, kwargs: Any, condition: int) -> Any:
+    def _drop(
+        self, site: int, owner: Any, args: Any, kwargs: Any, condition: int, labels: Any
+    ) -> Any:
         """``df.drop(df[df["a"] > 3].index)``, as df[~(df["a"] > 3)]."""
-        labels = dropped_labels(owner, args, kwargs)
         others, table = ~owner.index.isin(labels), self._operand(owner, ("other", None))
         result = owner.drop(*args, **kwargs)
         kept = Ref(self._note(site, "unary", "~", (Ref(condition),), others))

@@ -81,24 +81,13 @@ def capture(
     input: str | None,
     outputs: tuple[str, ...],
     arguments: tuple[str, ...] = (),
+    python: str = sys.executable,
 ) -> Captured:
     """The program's verified flow; raises what capture raises."""
-    return capture_with(Path(sys.executable), program, out, input, outputs, arguments)
-
-
-def capture_with(
-    python: Path,
-    program: Path,
-    out: Path,
-    input: str | None,
-    outputs: tuple[str, ...],
-    arguments: tuple[str, ...] = (),
-) -> Captured:
-    """The same with another environment's interpreter."""
     request = CaptureRequest(
         program=program,
         name=program.stem.replace("_", "-"),
-        python=python,
+        python=Path(python),
         input=input,
         outputs=outputs,
         arguments=arguments,

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tests.capture.making import capture_with
+from tests.capture.making import capture
 
-PYTHON = Path(os.environ["OLDER_PYTHON"])
+PYTHON = os.environ["OLDER_PYTHON"]
 HEAD = """
 import pandas as pd
 from sklearn.linear_model import LinearRegression
@@ -101,7 +101,7 @@ def test_what_changes_a_column_changes_its_table(chained: str, tmp_path: Path) -
     known.to_csv(tmp_path / "table.csv", index=False)
     program = tmp_path / "program.py"
     program.write_text(HEAD.replace("table.csv", str(tmp_path / "table.csv")) + chained + TAIL)
-    captured = capture_with(PYTHON, program, tmp_path / "out", "df", ("answers",))
+    captured = capture(program, tmp_path / "out", "df", ("answers",), python=PYTHON)
     assert [column.name for column in captured.signature.columns] == ["age", "sex"]
     rows = pd.DataFrame({"age": [np.nan, 20.0, 33.0], "sex": ["f", "m", "f"]})
     expected = by_hand(known, rows)
