@@ -32,7 +32,7 @@ def to_sequence(column: frames.Column) -> Any:
     Nulls are NaN in float columns, NaT in time columns and None elsewhere; integers and bools
     with nulls are a list. Times are naive, or UTC where creation's were aware.
     """
-    numpy = _numpy()
+    numpy = numpy_if_here()
     if column.type == "json":
         return [None if text is None else json.loads(text) for text in column.values()]
     if numpy is None or column.type not in ("float", "int", "bool", "datetime", "timedelta"):
@@ -206,7 +206,8 @@ def _as_objects(column: frames.Column) -> Sequence[Any]:
 
 
 @lru_cache(maxsize=1)
-def _numpy() -> Any:
+def numpy_if_here() -> Any:
+    """NumPy; None where a flow runs without it."""
     try:
         import numpy
     except ImportError:

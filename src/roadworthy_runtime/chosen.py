@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from roadworthy_runtime import frames
-from roadworthy_runtime.answering import answer_rows, column_names, encode_answers, to_sequence
+from roadworthy_runtime.answering import (
+    answer_rows,
+    column_names,
+    encode_answers,
+    numpy_if_here,
+    to_sequence,
+)
 from roadworthy_runtime.answering import to_wire as answers_to_wire
 
 FOLDER = "flow_fast"
@@ -50,7 +56,7 @@ class Flow:
 
     def answer(self, columns: Columns, n: int) -> Encoded:
         """The flow's own answers."""
-        sequences = {name: to_sequence(column) for name, column in columns.items()}
+        sequences = _sequences(columns, getattr(self.flow, "takes_codes", False))
         parts = answer_rows(self.flow, sequences, n, self.directory)
         return Encoded(*encode_answers(parts, self.types, n))
 
@@ -60,20 +66,20 @@ class Flow:
 
 
 class Coded:
-    """A column of texts by its levels and their codes, for a form that needs to see levels only."""
+    """A column of texts by its levels and their codes, for who needs to see levels only."""
 
-    def __init__(self, column: frames.Column) -> None:
-        import numpy
-
-        self.levels = column.levels
-        self.codes = numpy.frombuffer(column.buffers[0], dtype=numpy.uint8)
-        self._column = column
+    def __init__(self, levels: Sequence[Any], codes: Any) -> None:
+        self.levels = levels
+        self.codes = codes
 
     def __len__(self) -> int:
-        return self._column.n
+        return len(self.codes)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._column.values())
+        return map(self.levels.__getitem__, self.codes.tolist())
+
+    def __getitem__(self, rows: slice) -> Coded:
+        return Coded(self.levels, self.codes[rows])
 
 
 class Fast:
@@ -108,11 +114,7 @@ class Fast:
 
     def by_columns(self, columns: Columns, n: int) -> Encoded:
         """All rows together."""
-        coded = getattr(self.form, "takes_codes", False)
-        sequences = {
-            name: Coded(column) if coded and column.levels else to_sequence(column)
-            for name, column in columns.items()
-        }
+        sequences = _sequences(columns, getattr(self.form, "takes_codes", False))
         values, left = self.form.by_column(sequences, n)
         return self._complete(values, columns, left, n)
 
@@ -242,6 +244,17 @@ def output_types(signature: Mapping[str, Any]) -> dict[tuple[str, str], str]:
         (output["name"], column["name"]): column["type"]
         for output in signature["outputs"]
         for column in output["columns"]
+    }
+
+
+def _sequences(columns: Columns, coded: bool) -> dict[str, Any]:
+    """The columns as a flow takes them; texts by their codes where it takes these too."""
+    numpy = numpy_if_here() if coded else None
+    return {
+        name: Coded(column.levels, numpy.frombuffer(column.buffers[0], dtype=numpy.uint8))
+        if numpy is not None and column.levels
+        else to_sequence(column)
+        for name, column in columns.items()
     }
 
 

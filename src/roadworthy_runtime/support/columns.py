@@ -38,6 +38,7 @@ class InputColumn:
             self.levels = frozenset(spec["levels"])
         self._wanted: Any = self.dtype
         self._codes: dict[Any, int] = {}
+        self._coded: tuple[Any, Any] = ((), None)
         own = kind in ("records", "texts")  # Python's own values, without NumPy
         self._convert = self._own_values if own else self._converter(spec)
 
@@ -57,6 +58,9 @@ class InputColumn:
 
     def nulls(self, values: Any) -> list[int]:
         """The positions of nulls."""
+        levels = getattr(values, "levels", None)
+        if levels and None not in levels:
+            return []
         kind = getattr(getattr(values, "dtype", None), "kind", "")
         if isinstance(kind, str) and kind and isinstance(values, numpy.ndarray):
             if kind in "iubUS":
@@ -75,7 +79,7 @@ class InputColumn:
         """The rows whose text creation never saw, where creation's texts are all known."""
         if self.levels is None:
             return {}
-        few = values.unique() if hasattr(values, "unique") else values
+        few = values.unique() if hasattr(values, "unique") else getattr(values, "levels", values)
         try:
             if self.levels.issuperset(few.tolist() if hasattr(few, "tolist") else few):
                 return {}
@@ -171,7 +175,15 @@ class InputColumn:
             items[i] = null
         return items
 
+    def _by_levels(self, values: Any, make: Callable[[Any], Any]) -> Any:
+        """Texts that come by levels; of the levels an array is made once."""
+        if self._coded[0] != values.levels:
+            self._coded = (values.levels, make(values.levels))
+        return self._coded[1].take(values.codes)
+
     def _text(self, values: Any, nulls: Sequence[int]) -> Any:
+        if getattr(values, "levels", None) and not nulls:
+            return self._by_levels(values, lambda levels: numpy.array(levels, dtype=object))
         array = numpy.empty(len(values), dtype=object)
         array[:] = self._checked_text(values, nulls, self._null())
         return array
@@ -204,12 +216,17 @@ class InputColumn:
         if getattr(values, "dtype", None) == self._wanted:
             return values
         if self.type == "text":
-            return pandas.array(self._checked_text(values, nulls, None), dtype=self._wanted)
+            if getattr(values, "levels", None) and not nulls:
+                return self._by_levels(values, self._text_array)
+            return self._text_array(self._checked_text(values, nulls, None))
         items = self._plain(values, nulls, None)
         for i, item in enumerate(items):
             if isinstance(item, str) and self.type in ("int", "float", "bool"):
                 raise FlowError(f"column {self.name}, row {i}: {item!r} is not a number")
         return pandas.array(items, dtype=self._wanted)
+
+    def _text_array(self, texts: Sequence[Any]) -> Any:
+        return pandas.array(texts, dtype=self._wanted)
 
     def _times(self, values: Any, nulls: Sequence[int]) -> Any:
         wanted = self._wanted

@@ -25,6 +25,7 @@ from .basis import (
 )
 from .columns import InputColumn
 from .rows import NothingLeft, Rows
+from .tables import Tables
 from .unseen import Unseen, listening
 
 Steps = Callable[[Any, Rows], Any]
@@ -45,6 +46,9 @@ class Flow:
     flow's own, beside which ``flow.toml`` stands.
     """
 
+    takes_codes = True
+    """Whether columns may be texts by their ``levels`` and the ``codes`` of these."""
+
     def __init__(self, file: Union[str, Path], steps: Steps, state: Any = None) -> None:
         self.directory = Path(file).resolve().parent
         document = _read_toml(self.directory / "flow.toml")
@@ -56,6 +60,7 @@ class Flow:
         self.kind: str = self.signature["kind"]
         self.columns = [InputColumn(c, self.kind) for c in self.signature["columns"]]
         self.outputs = [Output(o) for o in self.signature["outputs"]]
+        self._tables = Tables([column.label for column in self.columns])
         self._steps = steps
         self._rejects_unknown = self.signature.get("unknown", "pass") == "reject"
 
@@ -213,8 +218,7 @@ class Flow:
     def _input(self, arrays: list[Any], holes: list[list[int]], n: int) -> Any:
         """The input's own kind of object, holding copies of what came in."""
         if self.kind == "dataframe":
-            columns = {c.label: _column(a) for c, a in zip(self.columns, arrays)}
-            return pandas.DataFrame(columns, index=pandas.RangeIndex(n))
+            return self._tables.make(arrays, n)
         if self.kind == "series":
             column = self.columns[0]
             name = column.label if self.signature.get("named", True) else None
@@ -268,13 +272,6 @@ def _unanswered(answered: Sequence[Optional[list[int]]], n: int) -> set[int]:
         if positions is not None:
             left_out.update(set(range(n)).difference(positions))
     return left_out
-
-
-def _column(array: Any) -> Any:
-    """An array as a table takes it without guessing another type."""
-    if isinstance(array, numpy.ndarray) and array.dtype.kind == "O":
-        return pandas.Series(array, dtype=object)
-    return array
 
 
 def _values(series: Any) -> Any:
