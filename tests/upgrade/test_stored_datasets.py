@@ -2,7 +2,8 @@
 
 A home is kept as text (``metadata.sql``) and contents (``blobs/``). Add one whenever a format
 changes; never change one that is there. ``packs_1`` has packs in which each piece has a check,
-and columns all of whose pages are compressed.
+and columns all of whose pages are compressed; ``packs_2`` has files without one, truths and
+moments that are not compressed, and a table of texts that are kept side by side.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ FILES = {
     "text": b"words, words, " * 200,
     "long": random.Random(2).randbytes(30_000),
 }
+WORDS = pa.table({"word": [None if n % 9 == 5 else f"word {n * n}" for n in range(600)]})
 
 
 @pytest.fixture(params=HOMES, ids=lambda path: path.name)
@@ -72,6 +74,8 @@ def test_all_that_was_committed_is_read(datasets: Datasets) -> None:
     for path, content in FILES.items():
         assert second.open(path).read() == content
         assert b"".join(second.whole([second.entry(path)])) == content
+    if second.find("words") is not None:
+        assert second.to_arrow("words") == WORDS
 
 
 def test_what_is_committed_now_rests_on_what_was_there(datasets: Datasets) -> None:

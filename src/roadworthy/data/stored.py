@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 from blake3 import blake3
 
 from roadworthy.errors import Damaged
 
-RAW, ZSTD, PARQUET, PATCH = 0, 1, 2, 3
+RAW, ZSTD, PARQUET, PATCH, TEXTS = 0, 1, 2, 3, 4
 CHECK_BYTES = 16
 _LEAST_TO_COMPRESS = 64
 _SMALL = 16 << 10
@@ -80,8 +82,7 @@ def load_bytes(stored: Stored, digest: bytes) -> bytes:
         return bytes(stored[1:])
     if form == ZSTD:
         try:
-            size = int.from_bytes(stored[1:9], "little")
-            data: bytes = _ZSTD.decompress(memoryview(stored)[9:], size, asbytes=True)
+            data: bytes = _inflated(stored, asbytes=True)
         except (OSError, pa.ArrowException, ValueError) as error:
             raise damaged_piece(digest, f"it can't be unpacked ({error})") from error
     else:
@@ -89,6 +90,18 @@ def load_bytes(stored: Stored, digest: bytes) -> bytes:
     if digest_bytes(data) != digest:
         raise damaged_piece(digest, "its content has another digest")
     return data
+
+
+def unpacked(stored: Stored) -> pa.Buffer:
+    """What ``store_bytes`` stored, not checked. Raises OSError, ArrowException, ValueError."""
+    if stored[0] == RAW:
+        return pa.py_buffer(bytes(stored[1:]))
+    return _inflated(stored, asbytes=False)
+
+
+def _inflated(stored: Stored, *, asbytes: bool) -> Any:
+    size = int.from_bytes(stored[1:9], "little")
+    return _ZSTD.decompress(memoryview(stored)[9:], size, asbytes=asbytes)
 
 
 def damaged_piece(digest: bytes, reason: str, pack: str = "") -> Damaged:

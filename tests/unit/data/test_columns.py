@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from roadworthy.data.columns import (
     column_digest,
@@ -21,6 +22,7 @@ from roadworthy.data.columns import (
     store_column,
 )
 from roadworthy.data.patches import differing_rows, load_array, store_patch
+from roadworthy.data.stored import TEXTS
 from roadworthy.errors import Damaged, UsageError
 
 EARLY, LATE = dt.datetime.fromisoformat("1970-01-02"), dt.datetime.fromisoformat("2200-01-01")
@@ -115,6 +117,34 @@ def test_a_patch_on_another_base_is_found() -> None:
     stored = {column_digest(base): store_column(wrong), column_digest(after): patch}
     with pytest.raises(Damaged, match="another digest"):
         load_array(stored, base.type, column_digest(after))
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.binary(), pa.large_binary()])
+@pytest.mark.parametrize("longest", [3, 300, 70_000])
+def test_texts_that_hardly_repeat_are_kept_side_by_side(kind: pa.DataType, longest: int) -> None:
+    texts = [None if n % 7 == 3 else f"{n:05}" + n % 2 * longest * "x" for n in range(70)]
+    array = pa.array(["before", *texts, "after"], pa.string()).cast(kind).slice(1, len(texts))
+    piece = store_column(array)
+    assert piece[0] == TEXTS
+    assert len(piece) < 2000 + longest // 10
+    back = load_column(memoryview(piece), kind, column_digest(array))
+    back.validate(full=True)
+    assert back.equals(array)
+
+
+def test_texts_whose_lengths_are_not_those_of_their_bytes_are_damaged() -> None:
+    piece = store_column(pa.array([f"text {n}" for n in range(6)]))
+    for wrong in (piece[:-9], piece.replace(bytes([6] * 6), bytes([6, 6, 6, 6, 6, 7])), piece[:1]):
+        assert wrong != piece
+        with pytest.raises(Damaged, match="can't be decoded"):
+            load_column(wrong, pa.string(), bytes(32))
+
+
+def test_truths_are_kept_a_bit_each() -> None:
+    truths = pa.array(np.random.default_rng(0).random(8000) < 0.5)
+    column = parquet.ParquetFile(pa.BufferReader(store_column(truths)[1:])).metadata
+    assert "PLAIN" in column.row_group(0).column(0).encodings
+    assert column.row_group(0).column(0).compression == "UNCOMPRESSED"
 
 
 def test_dictionaries_are_kept_as_their_values() -> None:

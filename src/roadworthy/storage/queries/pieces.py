@@ -80,7 +80,7 @@ def _pieces(connection: Connection, digests: Iterable[bytes]) -> Iterator[_Piece
             rows = connection.exec_driver_sql(f"{_PIECES} IN ({marks})", tuple(some))
         else:
             rows = connection.exec_driver_sql(f"{_PIECES} = ANY(%s)", (some,))
-        for digest, number, state, *where in rows:
+        for digest, number, state, *where in rows.fetchall():
             yield _Piece(digest, number, state, Place(*where))
 
 

@@ -1,0 +1,267 @@
+BEGIN TRANSACTION;
+CREATE TABLE agents (
+	agent TEXT NOT NULL, 
+	seen TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_agents PRIMARY KEY (agent)
+);
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+INSERT INTO "alembic_version" VALUES('0004');
+CREATE TABLE certificates (
+	id TEXT NOT NULL, 
+	digest TEXT NOT NULL, 
+	release TEXT NOT NULL, 
+	depth TEXT NOT NULL, 
+	made TEXT NOT NULL, 
+	passed INTEGER NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_certificates PRIMARY KEY (id)
+);
+CREATE TABLE data_branches (
+	dataset TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	"commit" TEXT NOT NULL, 
+	generation INTEGER NOT NULL, 
+	at TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_data_branches PRIMARY KEY (dataset, name), 
+	CONSTRAINT fk_data_branches_dataset FOREIGN KEY(dataset) REFERENCES datasets (name)
+);
+INSERT INTO "data_branches" VALUES('notes','main','323ad6cc9f82aa961a51a3a65d8d10a6333ffd117c05e97e6ef54f2bf09adff6',2,'2026-11-22T04:52:49.147653+00:00','{"last":null,"days":null}');
+CREATE TABLE data_commits (
+	digest TEXT NOT NULL, 
+	dataset TEXT NOT NULL, 
+	parent TEXT NOT NULL, 
+	at TEXT NOT NULL, 
+	write TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_data_commits PRIMARY KEY (digest), 
+	CONSTRAINT fk_data_commits_dataset FOREIGN KEY(dataset) REFERENCES datasets (name), 
+	CONSTRAINT uq_data_commits_write UNIQUE (write)
+);
+INSERT INTO "data_commits" VALUES('98abe57ab9fdf64d0838ef1ceb705e4fe53db326594c84ce1d302081012fa900','notes','','2026-11-22T04:52:49.135129+00:00','01a20199-8962-750c-af1c-3d1173c492bb','{"dataset":"notes","tree":"eddac388365c1d221618a5550323c2eec64cb670385bb950efb8282be061feae","parents":[],"branch":"main","generation":1,"author":"a","message":"first","at":"2026-11-22T04:52:49.135129+00:00","write":"01a20199-8962-750c-af1c-3d1173c492bb","files":4,"bytes":55277,"added":41953,"tables":[{"path":"t","rows":600,"fields":[{"name":"id","type":"int64","nullable":true},{"name":"price","type":"double","nullable":true},{"name":"state","type":"string","nullable":true},{"name":"at","type":"timestamp[us]","nullable":true}]}],"more_tables":0,"provenance":[],"append_only":true,"description":"","key":["id"],"format":1}');
+INSERT INTO "data_commits" VALUES('323ad6cc9f82aa961a51a3a65d8d10a6333ffd117c05e97e6ef54f2bf09adff6','notes','98abe57ab9fdf64d0838ef1ceb705e4fe53db326594c84ce1d302081012fa900','2026-11-22T04:52:49.147653+00:00','01a20199-8972-7a8e-936c-d022d3f5ad71','{"dataset":"notes","tree":"9f0bf512f8f44ea526f4cb7d153d8f3e8710d1e6dd74abd815168eaa89a4c0e6","parents":["98abe57ab9fdf64d0838ef1ceb705e4fe53db326594c84ce1d302081012fa900"],"branch":"main","generation":2,"author":"a","message":"second","at":"2026-11-22T04:52:49.147653+00:00","write":"01a20199-8972-7a8e-936c-d022d3f5ad71","files":5,"bytes":63202,"added":6251,"tables":[{"path":"t","rows":600,"fields":[{"name":"id","type":"int64","nullable":true},{"name":"price","type":"double","nullable":true},{"name":"state","type":"string","nullable":true},{"name":"at","type":"timestamp[us]","nullable":true}]},{"path":"words","rows":600,"fields":[{"name":"word","type":"string","nullable":true}]}],"more_tables":0,"provenance":[],"append_only":false,"description":"","key":["id"],"format":1}');
+CREATE TABLE data_deliveries (
+	source TEXT NOT NULL, 
+	identity TEXT NOT NULL, 
+	version TEXT NOT NULL, 
+	content TEXT NOT NULL, 
+	poll TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_data_deliveries PRIMARY KEY (source, identity, version)
+);
+CREATE TABLE data_erased_pieces (
+	digest BLOB NOT NULL, 
+	content TEXT NOT NULL, 
+	CONSTRAINT pk_data_erased_pieces PRIMARY KEY (digest)
+);
+CREATE TABLE data_erasures (
+	content TEXT NOT NULL, 
+	dataset TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_data_erasures PRIMARY KEY (content)
+);
+CREATE TABLE data_moves (
+	dataset TEXT NOT NULL, 
+	branch TEXT NOT NULL, 
+	generation INTEGER NOT NULL, 
+	"commit" TEXT NOT NULL, 
+	at TEXT NOT NULL, 
+	CONSTRAINT pk_data_moves PRIMARY KEY (dataset, branch, generation)
+);
+INSERT INTO "data_moves" VALUES('notes','main',0,'','2026-11-22T04:52:49.116249+00:00');
+INSERT INTO "data_moves" VALUES('notes','main',1,'98abe57ab9fdf64d0838ef1ceb705e4fe53db326594c84ce1d302081012fa900','2026-11-22T04:52:49.135129+00:00');
+INSERT INTO "data_moves" VALUES('notes','main',2,'323ad6cc9f82aa961a51a3a65d8d10a6333ffd117c05e97e6ef54f2bf09adff6','2026-11-22T04:52:49.147653+00:00');
+CREATE TABLE data_packs (
+	id INTEGER NOT NULL, 
+	digest TEXT NOT NULL, 
+	bytes BIGINT NOT NULL, 
+	state TEXT NOT NULL, 
+	since TEXT NOT NULL, 
+	CONSTRAINT pk_data_packs PRIMARY KEY (id), 
+	CONSTRAINT uq_data_packs_digest UNIQUE (digest)
+);
+INSERT INTO "data_packs" VALUES(1,'a7f04d5d81d3f26f85ae287f9d3361bab7251ea53fbe50323824da9270780af8',0,'live','2026-11-22T04:52:49.116249+00:00');
+INSERT INTO "data_packs" VALUES(2,'0694cc7aed5f3af37ed7d75a6ee35c78d19b2937fe4e5887a354ee10f81c926a',41953,'live','2026-11-22T04:52:49.135129+00:00');
+INSERT INTO "data_packs" VALUES(3,'98abe57ab9fdf64d0838ef1ceb705e4fe53db326594c84ce1d302081012fa900',0,'live','2026-11-22T04:52:49.135129+00:00');
+INSERT INTO "data_packs" VALUES(4,'6b4a48e8c51973bc32344e2659b30f772b9e439ea795fa840b6e7215acdcfb83',6251,'live','2026-11-22T04:52:49.147653+00:00');
+INSERT INTO "data_packs" VALUES(5,'323ad6cc9f82aa961a51a3a65d8d10a6333ffd117c05e97e6ef54f2bf09adff6',0,'live','2026-11-22T04:52:49.147653+00:00');
+CREATE TABLE data_pieces (
+	digest BLOB NOT NULL, 
+	pack INTEGER NOT NULL, 
+	start BIGINT NOT NULL, 
+	length INTEGER NOT NULL, 
+	"check" BLOB NOT NULL, 
+	base BLOB NOT NULL, 
+	CONSTRAINT pk_data_pieces PRIMARY KEY (digest)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "data_pieces" VALUES(X'032835E52FDA6DDE23C5EF937CB2B385B76FA09EFC46D0814BB672216EE7EC98',2,4242,967,X'236C00A5B68561283F763515A01BE31D',X'');
+INSERT INTO "data_pieces" VALUES(X'29132360DA943553E201FBD74686083AD9D92FB34F0F2AD9D7BB2B3354786422',2,190,184,X'B7EBF28F64E5B438694A090304B411BC',X'');
+INSERT INTO "data_pieces" VALUES(X'29884C75450FCB79C174C59C4523AF026F8429774822E459BF119114D5511D9D',2,5784,263,X'1EAC5693923B9CA81056BFB499826987',X'');
+INSERT INTO "data_pieces" VALUES(X'3F9905C87644B39D1D3862421A5CE4B24A1A71B7724E57253E47687AA2CBEC74',4,3759,356,X'8488D098F7A03F08B7E059BB0AE9C38E',X'');
+INSERT INTO "data_pieces" VALUES(X'469974C415EB069495FE28EDDDA72E19034ED57D9DECD8475F71508127745BB5',4,4911,224,X'',X'');
+INSERT INTO "data_pieces" VALUES(X'5F3D4F4736FC6AA387217404B813330B2B64B64093CD70BE3FB019F75A25D11E',4,4115,435,X'',X'');
+INSERT INTO "data_pieces" VALUES(X'6253CB8E4B043018F4648E1A52B28B8C790CD2BC178346E50561F74D881039C0',2,557,1922,X'08DFEC4EED1CC215CC4A656B9D6ECBFF',X'');
+INSERT INTO "data_pieces" VALUES(X'66F06F4DE5B002E130E1C98F1124FF1F5C85CFB09821020CE5811A68B78AF5DC',4,4550,279,X'34BEC47FB313EC71F00F8AC9C9A0A7F4',X'');
+INSERT INTO "data_pieces" VALUES(X'6ADF03282AED83FF5F2184EDB90945622BBEEEB7597DCE9A92C503242F830CFA',2,7358,3001,X'',X'');
+INSERT INTO "data_pieces" VALUES(X'9649F0BD3B6B8782C20946F4316B64924E58547056CCE7EF7D2268D0D6337F03',4,2294,1465,X'3CA0D8AAE24DDD7CFD5148F71888D70F',X'');
+INSERT INTO "data_pieces" VALUES(X'9927F4EA6AF4DB79691EC7B3691031177A806235C2DE02C4E5940F6BD36277B1',2,6047,196,X'4A1F82EA50BBEBB31DF85EB68B524952',X'');
+INSERT INTO "data_pieces" VALUES(X'9F0BF512F8F44EA526F4CB7D153D8F3E8710D1E6DD74ABD815168EAA89A4C0E6',4,5135,555,X'A9DC6A50083D3DBCE7360F0448BF02F9',X'');
+INSERT INTO "data_pieces" VALUES(X'9FA59739BA9D1DAAB0AFF1E94515489886F470DF54A04DB13293D308441CDACD',2,6642,435,X'',X'');
+INSERT INTO "data_pieces" VALUES(X'A17D13954BCDD991391C975C0152CECD79DE673A8DF2578DDD93EBE811EA5C5E',2,7077,281,X'370B3D4F7B71115A6584837899C65EF1',X'');
+INSERT INTO "data_pieces" VALUES(X'A427489C46F139A7BF21AD61E5AE6601C11C2E37887949FF9F0B54DC4D4D7683',2,10392,30001,X'',X'');
+INSERT INTO "data_pieces" VALUES(X'A5D9393732BCEA89B5EEB7A2D92AF79549F2C91E873E17883EB8B0DDADD1DF4B',4,1930,364,X'46FEB9A3E53932CDC5ECBB5E6B50AD98',X'A9A882C9866600A7816F9CC2B10023F675C80A56127484DB4E36FEC252268064');
+INSERT INTO "data_pieces" VALUES(X'A9A882C9866600A7816F9CC2B10023F675C80A56127484DB4E36FEC252268064',2,2479,1763,X'9032217FA4867E8CAA901165B9006078',X'');
+INSERT INTO "data_pieces" VALUES(X'ACC844D2CE9238B9CC0D290D8ED93007DCE55A55AEA4E6F09A90A9869656D392',4,8,1922,X'DF21188C8FA838E28A98078FCF0F1572',X'');
+INSERT INTO "data_pieces" VALUES(X'B38D5638127BD2FB813961C86F187C0641CDB125EFDAED7BBF6E6B5ABB0EB554',4,4829,82,X'',X'');
+INSERT INTO "data_pieces" VALUES(X'BB3CF42898CB6945C4F2BC23D274C8D8C03DC6A96B4432DA589ED4C3E85F92AD',2,5493,291,X'F61307AAD16833554DE8308A50FD12F5',X'');
+INSERT INTO "data_pieces" VALUES(X'BE388C4A6E32711539D2738CA9128EAC260BB737BD6EE79AAF41BB87CEB64AC5',2,374,183,X'16E6B6D9A66F0AAF4F093C897932B3FA',X'');
+INSERT INTO "data_pieces" VALUES(X'C9FCAC30B78CDC921A97FCCCD02FB08005F6F4BACEC2A836810B0FFDBCB226EF',2,6443,199,X'8EDC6E4985A2352BCC65C059412A0223',X'');
+INSERT INTO "data_pieces" VALUES(X'E7B0CC92AB8C157C277ED423829F83813ABD0EA3997F8261EEDA8D294FDA23B4',2,8,182,X'9F7F08A98C5EFA68BB0830D8AD09ECC7',X'');
+INSERT INTO "data_pieces" VALUES(X'EA7F1EA3422ED470FCC6FBA7F3B87B296D531270A71D4A094527F2A308801771',2,6243,200,X'82CF6C8F7F02C649A99DAE4D626FC5F5',X'');
+INSERT INTO "data_pieces" VALUES(X'EBE27BB9C1B7237F38F7D2AAEE5487931ECA26352D6A022E2A458240B61FE574',2,5209,284,X'8DC14AB0D1345E46C546520BF18F2A8C',X'');
+INSERT INTO "data_pieces" VALUES(X'EDDAC388365C1D221618A5550323C2EEC64CB670385BB950EFB8282BE061FEAE',2,40393,486,X'DABF14B0B620E9276DF9217EF04423FB',X'');
+INSERT INTO "data_pieces" VALUES(X'F5E7803245EF198B19F2C63CDC95C6692CFD07C5B32AB414C04CB4DA4D5DE6E1',2,10359,33,X'AFC46DDCC282B76012A719A22F0D5D19',X'');
+CREATE TABLE data_polls (
+	id TEXT NOT NULL, 
+	source TEXT NOT NULL, 
+	at TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_data_polls PRIMARY KEY (id)
+);
+CREATE TABLE data_refs (
+	id INTEGER NOT NULL, 
+	version INTEGER NOT NULL, 
+	CONSTRAINT pk_data_refs PRIMARY KEY (id), 
+	CONSTRAINT ck_data_refs_single CHECK (id = 1)
+);
+CREATE TABLE data_sources (
+	name TEXT NOT NULL, 
+	generation INTEGER NOT NULL, 
+	at TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	CONSTRAINT pk_data_sources PRIMARY KEY (name)
+);
+CREATE TABLE data_tags (
+	dataset TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	"commit" TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_data_tags PRIMARY KEY (dataset, name), 
+	CONSTRAINT fk_data_tags_dataset FOREIGN KEY(dataset) REFERENCES datasets (name)
+);
+CREATE TABLE data_uses (
+	"commit" TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	detail TEXT NOT NULL, 
+	at TEXT NOT NULL, 
+	CONSTRAINT pk_data_uses PRIMARY KEY ("commit", kind, name)
+);
+CREATE TABLE datasets (
+	name TEXT NOT NULL, 
+	created TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_datasets PRIMARY KEY (name)
+);
+INSERT INTO "datasets" VALUES('notes','2026-11-22T04:52:49.116249+00:00','{"name":"notes","created":"2026-11-22T04:52:49.116249+00:00","description":"","key":["id"],"format":1}');
+CREATE TABLE deployments (
+	model TEXT NOT NULL, 
+	stage TEXT NOT NULL, 
+	generation INTEGER NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_deployments PRIMARY KEY (model, stage), 
+	CONSTRAINT fk_deployments_model FOREIGN KEY(model) REFERENCES models (name)
+);
+CREATE TABLE model_cards (
+	model TEXT NOT NULL, 
+	generation INTEGER NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_model_cards PRIMARY KEY (model), 
+	CONSTRAINT fk_model_cards_model FOREIGN KEY(model) REFERENCES models (name)
+);
+CREATE TABLE models (
+	name TEXT NOT NULL, 
+	created TEXT NOT NULL, 
+	last_number INTEGER NOT NULL, 
+	CONSTRAINT pk_models PRIMARY KEY (name)
+);
+CREATE TABLE operations (
+	id TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	model TEXT NOT NULL, 
+	stage TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	started TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_operations PRIMARY KEY (id)
+);
+CREATE TABLE releases (
+	model TEXT NOT NULL, 
+	number INTEGER NOT NULL, 
+	digest TEXT NOT NULL, 
+	run TEXT NOT NULL, 
+	made TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	notes TEXT NOT NULL, 
+	quarantined TEXT NOT NULL, 
+	CONSTRAINT pk_releases PRIMARY KEY (model, number), 
+	CONSTRAINT ck_releases_number CHECK (number > 0), 
+	CONSTRAINT fk_releases_model FOREIGN KEY(model) REFERENCES models (name), 
+	CONSTRAINT fk_releases_run FOREIGN KEY(run) REFERENCES runs (id), 
+	CONSTRAINT uq_releases_model UNIQUE (model, digest)
+);
+CREATE TABLE routing (
+	id INTEGER NOT NULL, 
+	version INTEGER NOT NULL, 
+	document TEXT, 
+	CONSTRAINT pk_routing PRIMARY KEY (id), 
+	CONSTRAINT ck_routing_single CHECK (id = 1)
+);
+CREATE TABLE run_files (
+	run TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	digest TEXT NOT NULL, 
+	CONSTRAINT pk_run_files PRIMARY KEY (run, path), 
+	CONSTRAINT fk_run_files_run FOREIGN KEY(run) REFERENCES runs (id)
+);
+CREATE TABLE runs (
+	id TEXT NOT NULL, 
+	program TEXT NOT NULL, 
+	status TEXT NOT NULL, 
+	started TEXT NOT NULL, 
+	caller TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	report TEXT, 
+	CONSTRAINT pk_runs PRIMARY KEY (id)
+);
+CREATE TABLE stage_changes (
+	model TEXT NOT NULL, 
+	stage TEXT NOT NULL, 
+	generation INTEGER NOT NULL, 
+	at TEXT NOT NULL, 
+	document TEXT NOT NULL, 
+	CONSTRAINT pk_stage_changes PRIMARY KEY (model, stage, generation), 
+	CONSTRAINT fk_stage_changes_model FOREIGN KEY(model, stage) REFERENCES deployments (model, stage)
+);
+CREATE INDEX ix_certificates_digest ON certificates (digest, made);
+CREATE INDEX ix_operations_model ON operations (model, started);
+CREATE INDEX ix_operations_state ON operations (state);
+CREATE INDEX ix_releases_digest ON releases (digest);
+CREATE INDEX ix_releases_run ON releases (run);
+CREATE INDEX ix_run_files_digest ON run_files (digest);
+CREATE INDEX ix_data_commits_dataset ON data_commits (dataset, at);
+CREATE INDEX ix_data_packs_state ON data_packs (state);
+CREATE INDEX ix_data_pieces_pack ON data_pieces (pack);
+CREATE INDEX ix_data_uses_name ON data_uses (kind, name);
+CREATE INDEX ix_data_deliveries_content ON data_deliveries (source, content);
+CREATE INDEX ix_data_deliveries_poll ON data_deliveries (poll);
+CREATE INDEX ix_data_polls_source ON data_polls (source, at);
+COMMIT;
