@@ -21,11 +21,9 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
+from roadworthy_runtime.exits import UNFIT, UNFORKABLE
 from roadworthy_runtime.limits import limit_memory, nobody_holds
-from roadworthy_runtime.worker import UNFIT, Server, Unfit, Worker, watch_lease
-
-UNFORKABLE = 4
-"""Exit code of a nursery that can't fork workers here; why is on the last line of its log."""
+from roadworthy_runtime.worker import Server, Unfit, Worker, watch_lease
 
 NOT_AFTER_FORK = ("tensorflow", "jax", "jaxlib", "grpc", "ray", "pyspark", "mxnet")
 """Libraries that keep threads, locks or devices which a forked process can't use."""

@@ -27,11 +27,9 @@ from typing import Any, Optional
 
 from roadworthy_runtime import frames
 from roadworthy_runtime.chosen import choose
+from roadworthy_runtime.exits import UNFIT
 from roadworthy_runtime.golden import GoldenDiffers, check_golden
 from roadworthy_runtime.limits import die_with_parent, limit_memory, nobody_holds
-
-UNFIT = 3
-"""Exit code of a worker that can't serve this flow here, however often it is started."""
 
 SEND_SECONDS = 30
 _PIN = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*==\s*([^\s;\\#]+)")

@@ -18,8 +18,8 @@ from roadworthy.core.values import Document
 from roadworthy.errors import WorkerFailed
 from roadworthy.serving.processes import Process, base_environment, last_lines, spawn
 from roadworthy_runtime import frames
+from roadworthy_runtime.exits import UNFIT
 from roadworthy_runtime.frames import Packed
-from roadworthy_runtime.worker import UNFIT
 
 _LOOK_SECONDS = 0.02
 _RECEIVE = 1 << 20

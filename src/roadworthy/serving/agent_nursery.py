@@ -17,7 +17,7 @@ import msgspec
 from roadworthy.core.values import Value
 from roadworthy.errors import Unavailable
 from roadworthy.serving.processes import Process, adopt, identify, last_lines, spawn
-from roadworthy_runtime.nursery import UNFORKABLE
+from roadworthy_runtime.exits import UNFORKABLE
 
 ANSWER_SECONDS = 5.0
 MOST_FAILURES = 3

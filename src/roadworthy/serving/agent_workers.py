@@ -31,8 +31,8 @@ from roadworthy.serving.processes import (
     last_lines,
     spawn,
 )
+from roadworthy_runtime.exits import UNFIT
 from roadworthy_runtime.frames import VERSION, FrameError
-from roadworthy_runtime.worker import UNFIT
 
 STOP_SECONDS = 10.0
 

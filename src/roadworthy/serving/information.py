@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
@@ -131,6 +130,8 @@ _ANSWERS: dict[str, Callable[[Information, Target, str], Reply]] = {
 
 def our_version() -> str:
     """The version of Roadworthy that runs here; '0' where it isn't installed."""
+    from importlib.metadata import PackageNotFoundError, version  # rarely asked, dear to load
+
     try:
         return version("roadworthy")
     except PackageNotFoundError:
