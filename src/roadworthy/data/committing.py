@@ -22,9 +22,9 @@ from roadworthy.core.dataset import (
     Commit,
     Committed,
     Dataset,
+    Entry,
     Provenance,
     TableSummary,
-    TreeChange,
 )
 from roadworthy.data import paged
 from roadworthy.data.changes import Append, Change, Remove
@@ -178,15 +178,15 @@ class Committer:
     ) -> Commit:
         before = parent.committed.commit if parent else None
         made = _Summary(writer, prepared, before)
-        root = bytes.fromhex(before.tree) if before else None
-        for key, was, now in paged.differences(writer.get, root, tree):
-            made.add(
-                TreeChange(
-                    path=key.decode(),
-                    before=entry_of(was) if was else None,
-                    after=entry_of(now) if now else None,
+        if before is None:
+            for entry in prepared.first_entries(writer):
+                made.add(entry.path, None, entry)
+        else:
+            root = bytes.fromhex(before.tree)
+            for key, was, now in paged.differences(writer.get, root, tree):
+                made.add(
+                    key.decode(), entry_of(was) if was else None, entry_of(now) if now else None
                 )
-            )
         writer.finish()
         parents = [parent.committed.digest] if parent else []
         return Commit(
@@ -311,19 +311,16 @@ class _Summary:
         self._writer = writer
         self._prepared = prepared
 
-    def add(self, change: TreeChange) -> None:
-        """Counts one path."""
-        for entry, sign in ((change.before, -1), (change.after, 1)):
+    def add(self, path: str, before: Entry | None, after: Entry | None) -> None:
+        """Counts one path: what was there, what is."""
+        for entry, sign in ((before, -1), (after, 1)):
             if entry is not None:
                 self.files += sign
                 self.bytes += sign * entry.size
                 self.count += sign * (entry.kind == "table")
-        self.tables.pop(change.path, None)
-        after = change.after
+        self.tables.pop(path, None)
         if after is not None and after.kind == "table" and len(self.tables) < _MOST_TABLES:
             fields = load_manifest(self._writer, after).fields()
-            self.tables[change.path] = TableSummary(
-                path=change.path, rows=after.rows, fields=fields
-            )
-        if change.before is not None and not self._prepared.appends(change.path):
+            self.tables[path] = TableSummary(path=path, rows=after.rows, fields=fields)
+        if before is not None and not self._prepared.appends(path):
             self.append_only = False

@@ -31,19 +31,18 @@ class Record(NamedTuple):
     payload: bytes
 
 
-_PAGE = msgspec.msgpack.Decoder(tuple[int, list[tuple[bytes, int, bytes]]])
+_PAGE = msgspec.msgpack.Decoder(tuple[int, list[Record]])
 
 
 def load_page(get: Get, digest: bytes) -> tuple[int, list[Record]]:
     """A page's level and records. Raises Damaged, StorageError."""
     try:
-        level, rows = _PAGE.decode(get(digest))
+        return _PAGE.decode(get(digest))
     except msgspec.MsgspecError as error:
         raise Damaged(
             f"page b3:{digest.hex()[:7]} can't be read: {error}",
             cure="restore the blobs from a backup",
         ) from error
-    return level, [Record(*row) for row in rows]
 
 
 class PageBuilder:

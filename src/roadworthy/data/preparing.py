@@ -47,7 +47,8 @@ class Prepared:
     def tree(self, writer: PieceWriter, parent: Snapshot | None) -> bytes:
         """The root of the parent's tree after these changes."""
         if parent is None:
-            return paged.build(writer.put_page, self._all(writer), by_key=True)
+            entries = map(entry_record, self.first_entries(writer))
+            return paged.build(writer.put_page, entries, by_key=True)
         changes: dict[bytes, paged.Record | None] = {}
         for folder in self.below:
             for entry in parent.entries(folder):
@@ -60,14 +61,14 @@ class Prepared:
         root = bytes.fromhex(parent.committed.commit.tree)
         return paged.update(writer.store.get, writer.put_page, root, sorted(changes.items()))
 
-    def _all(self, writer: PieceWriter) -> Iterator[paged.Record]:
-        """The records of a first tree, one at a time; texts sort as their UTF-8 does."""
+    def first_entries(self, writer: PieceWriter) -> Iterator[Entry]:
+        """The entries of a tree that has no parent, in order; texts sort as their UTF-8 does."""
         for path in sorted(self.paths):
             change = self.paths[path]
             if isinstance(change, Appended):
                 change = _appended(writer, path, change, None)
             if change is not None:
-                yield entry_record(change)
+                yield change
 
 
 def _appended(writer: PieceWriter, path: str, rows: Appended, parent: Snapshot | None) -> Entry:
@@ -92,7 +93,9 @@ def prepare(
         path = check_tree_path(change.entry.path if isinstance(change, PutEntry) else change.path)
         if path in paths and not isinstance(change, Remove):
             raise UsageError(f"{path} is changed twice in one commit", cure="leave one out")
-        if isinstance(change, Remove):
+        if isinstance(change, PutFile):
+            paths[path] = _put_file(writer, change, report)
+        elif isinstance(change, Remove):
             _check_removed(change, parent)
             if change.below:
                 below.append(path)
@@ -101,8 +104,6 @@ def prepare(
         elif isinstance(change, PutEntry):
             paths[path] = change.entry
             writer.relied.update(entry_pieces(writer.store, change.entry, set()))
-        elif isinstance(change, PutFile):
-            paths[path] = _put_file(writer, change, report)
         elif isinstance(change, PutTable):
             paths[path] = _put_table(writer, change, parent, report)
         elif isinstance(change, Update):

@@ -22,6 +22,7 @@ FORMATS = {
     ".feather": "arrow",
     ".ipc": "arrow",
 }
+_ENDINGS = {*FORMATS, ".gz"}
 _ROWS = 1 << 17
 
 
@@ -32,6 +33,8 @@ def format_of(path: str) -> str | None:
     ('parquet', None)
     """
     name = path.lower()
+    if name[name.rfind(".") :] not in _ENDINGS:  # as of most of a million small files
+        return None
     if name.endswith(".gz"):
         name = name[:-3]
         if FORMATS.get(_suffix(name)) not in ("csv", "jsonl"):

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from roadworthy.data import Datasets, PutTable
+from roadworthy.data import Append, Datasets, PutFile, PutTable
 from roadworthy.storage.directory import DirectoryBlobs
 from roadworthy.storage.metadata import Database
 from roadworthy.storage.opening import open_database
@@ -54,3 +54,16 @@ def test_a_column_is_read_in_few_strokes(database: Database, tmp_path: Path) -> 
     assert runs > 10
     assert len(blobs.strokes) < runs / 5
     assert sum(blobs.strokes) < 1.1 * table["x3"].nbytes
+
+
+def test_a_first_commit_says_what_it_has(database: Database, tmp_path: Path) -> None:
+    datasets = Datasets(database, DirectoryBlobs(tmp_path), lambda: datetime.now(UTC))
+    datasets.create("notes")
+    rows = pa.table({"id": np.arange(9)})
+    changes = [Append("b", rows), PutFile("c", b"words"), PutTable("a", rows)]
+    commit = datasets.commit("notes@main", changes, message="m", author="a").commit
+    found = list(datasets.read("notes").entries())
+    assert [each.path for each in found] == ["a", "b", "c"]
+    assert [(each.path, each.rows) for each in commit.tables] == [("a", 9), ("b", 9)]
+    assert (commit.files, commit.bytes) == (3, sum(each.size for each in found))
+    assert commit.append_only
