@@ -310,8 +310,13 @@ def _cut(analysis: Any, op: Op) -> Optional[Form]:
 
 
 def _group_transform(analysis: Any, op: Op) -> Optional[Form]:
-    """``df.groupby(k).x.transform("mean")`` → each row's entry in the table by group."""
-    if op.kind != "method" or op.name not in ("transform",) or not isinstance(op.args[0], Ref):
+    """``df.groupby(k).x.transform("mean")`` → each row's entry in the table by group.
+
+    ``apply`` of a function that gives each row of a group a value means the same.
+    """
+    if op.kind != "method" or op.name not in ("transform", "apply"):
+        return None
+    if not isinstance(op.args[0], Ref):
         return None
     grouped = _plain(analysis, op.args[0])
     if type(grouped).__name__ not in ("SeriesGroupBy", "DataFrameGroupBy"):
@@ -365,6 +370,8 @@ def _in_groups(analysis: Any, op: Op, grouped: Any, how: Any) -> Optional[Form]:
         made = analysis.evaluate(op, analysis.full)
         names = list(made.columns) if kinds.is_frame(made) else [None]
         learned = apply_frozen.learn_groups(grouped, how, names)
+        if not same(made, apply_frozen.transform(grouped, how, learned)):
+            return None
     except Exception:
         return None
     if analysis._row_sized(next(iter(learned.values()), {})):

@@ -109,8 +109,6 @@ class Recorder(Respelled):
             return self._plain_method(site, owner, name, run, args, kwargs)
         if self._own(f):
             return self._descend(site, f, args, kwargs)
-        if name == "assign" and kinds.is_frame(owner) and any(map(self._own, kwargs.values())):
-            return self._assign(site, owner, kwargs)
         spelled = self.sites[site].callee
         if isinstance(owner, (types.ModuleType, type)):
             return self._operate(
@@ -122,13 +120,9 @@ class Recorder(Respelled):
                 kwargs,
                 spelled,
             )
-        dropped = self._dropping(owner, args, kwargs) if name == "drop" else None
-        if dropped is not None:
-            return self._drop(site, owner, args, kwargs, *dropped)
-        if name in chained.FILLING and kwargs.get("inplace") is True:
-            shown = self._shown_of(owner)
-            if shown is not None:
-                return self._fill_in(site, owner, name, args, kwargs, *shown)
+        respelled = self._respelled(site, owner, name, args, kwargs)
+        if respelled is not None:
+            return respelled()
         return self._operate(
             "method", site, name, lambda: run(*args, **kwargs), (owner, *args), kwargs
         )
@@ -174,6 +168,8 @@ class Recorder(Respelled):
         if self.node_of(owner) is None or (callable(value) and not kinds.is_data(value)):
             return value
         if not (kinds.is_data(value) or kinds.is_atom(value) or plain_list(value)):
+            return value
+        if chained.column_of(owner, name) is value and self._read_before(value):
             return value
         return self._operate("attr", site, name, lambda: value, (owner,), {})
 

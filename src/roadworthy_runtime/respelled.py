@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Dict, Optional, Tuple
+import sys
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from . import chained, kinds
 from .dropped import condition_of, dropped_labels
@@ -14,6 +15,23 @@ from .trace import Ref
 class Respelled(Operations):
     """What the hooks ask where the program says something in another way."""
 
+    def _respelled(
+        self, site: int, owner: Any, name: str, args: Any, kwargs: Dict[str, Any]
+    ) -> Optional[Callable[[], Any]]:
+        """What calls a method so that it is recorded as another; None: it is recorded as it is."""
+        step = functools.partial
+        if name == "assign" and kinds.is_frame(owner) and any(map(self._own, kwargs.values())):
+            return step(self._assign, site, owner, kwargs)
+        if name in ("append", "_append") and kinds.is_frame(owner) and len(args) == 1:
+            return step(self._append, site, owner, name, args[0], kwargs)
+        if name == "drop":
+            dropped = self._dropping(owner, args, kwargs)
+            return dropped and step(self._drop, site, owner, args, kwargs, *dropped)
+        if name in chained.FILLING and kwargs.get("inplace") is True:
+            shown = self._shown_of(owner)
+            return shown and step(self._fill_in, site, owner, name, args, kwargs, *shown)
+        return None
+
     def _read_before(self, column: Any) -> bool:
         """Whether a column that a table shows was read from it, and nothing is changed since."""
         node = self.node_of(column)
@@ -21,7 +39,7 @@ class Respelled(Operations):
             return False
         for op in reversed(self.ops):
             if op.result == node:
-                return op.kind == "item"
+                return op.kind in ("item", "attr")
             if op.kind in WRITES or op.result is None:
                 return False
         return False
@@ -49,6 +67,20 @@ class Respelled(Operations):
                 functools.partial(table.assign, **{label: made}), (table,), {label: made},
             )  # fmt: skip
         return table
+
+    def _append(self, site: int, table: Any, name: str, others: Any, how: Dict[str, Any]) -> Any:
+        """``table.append(others)`` of pandas before 2, as pd.concat([table, others])."""
+        append = getattr(table, name)
+        parts = [table, *(others if isinstance(others, list) else [others])]
+        if not all(map(kinds.is_frame, parts)):
+            return self._operate(
+                "method", site, name, lambda: append(others, **how), (table, others), how
+            )
+        concat = sys.modules["pandas"].concat
+        return self._operate(
+            "call", self._unspelled(site, "pd.concat"), "concat",
+            lambda: append(others, **how), (concat, parts), how, "pd.concat",
+        )  # fmt: skip
 
     def _dropping(self, owner: Any, args: Any, kwargs: Any) -> Optional[Tuple[int, Any]]:
         """The condition by which ``df.drop(df[df["a"] > 3].index)`` drops rows, and their labels.

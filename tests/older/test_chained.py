@@ -38,6 +38,17 @@ df["sex"][df["sex"] == "m"] = 0
 df["sex"][df["sex"] == "f"] = 1
 df["age"].loc[df["age"].isnull()] = df["age"].mean()
 """,
+    "conditions by attribute": """
+df.sex.loc[df["sex"] == "m"] = 0
+df["sex"].loc[df.sex == "f"] = 1
+df["age"] = df.age.fillna(df.age.mean())
+""",
+    "rows of another table put below": """
+both = df[:30]._append(df[30:], ignore_index=True)
+both["sex"] = both["sex"].map({"m": 0, "f": 1})
+both["age"] = both["age"].fillna(both["age"].mean())
+df = both[: len(df)]
+""",
     "a name for the column": """
 age, sex = df["age"], df["sex"]
 mean = age.mean()

@@ -8,7 +8,7 @@ df = pd.read_csv(Path(__file__).with_name("passengers.csv"))
 for column in ["deck", "port"]:
     df[column] = df[column].fillna(df[column].mode()[0])
 df["age"] = df.groupby(["sex", "pclass"])["age"].transform(lambda ages: ages.fillna(ages.mean()))
-df["dear"] = df.groupby("port")["fare"].transform(lambda fare: (fare - fare.mean()) / fare.std())
+df["dear"] = df.groupby("port", group_keys=False)["fare"].apply(lambda fare: (fare - fare.mean()) / fare.std())
 df["dear"] = df["dear"].fillna(0)
 numbers = ["fare", "sibsp"]
 df[numbers] = df[numbers].fillna(df[numbers].median())
