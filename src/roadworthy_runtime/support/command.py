@@ -42,13 +42,15 @@ def _read(flow: Flow, path: Path) -> tuple[dict[str, Any], int]:
     if path.suffix == ".parquet":
         frame = pandas.read_parquet(path)
         return {name: frame[name].array for name in names if name in frame}, len(frame)
+    types = {}
     if path.suffix in (".jsonl", ".ndjson", ".json"):
         records = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
+        known = {name for record in records for name in record} if records else set(names)
     else:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            records = list(csv.DictReader(file))
-    types = {} if path.suffix in (".jsonl", ".ndjson", ".json") else _types(flow)
-    known = {name for record in records for name in record}
+            reader = csv.DictReader(file)
+            records, known = list(reader), set(reader.fieldnames or ())
+        types = _types(flow)
     columns = {
         name: [
             _value(record.get(name), types.get(name), name, i) for i, record in enumerate(records)

@@ -73,6 +73,23 @@ def test_the_command_line_answers_files(directory: Path, tmp_path: Path, suffix:
 
 
 @pytest.mark.parametrize(
+    ("name", "text"), [("rows.csv", "distance,carrier,age,hour,ticket\n"), ("rows.jsonl", "")]
+)
+def test_a_file_without_rows_has_no_answers(
+    directory: Path, tmp_path: Path, name: str, text: str
+) -> None:
+    (tmp_path / name).write_text(text, "utf-8")
+    done = subprocess.run(
+        [sys.executable, "flow.py", str(tmp_path / name)],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "scores\n"
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("distance,carrier\n1,AA\n", "columns age, hour, ticket missing"),
