@@ -181,7 +181,7 @@ def _matches(
         mine = np.flatnonzero(places[found] >= 0)
         theirs = places[found[mine]]
         try:
-            if len(mine) and not same(take(result, theirs), take(got, mine)):
+            if len(found) and not same(take(result, theirs), take(got, mine)):
                 return None
         except Exception:
             return None
