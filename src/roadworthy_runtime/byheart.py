@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from . import halves, overrides
 from .narrowing import is_snippet
 from .refusal import Refusal
-from .trace import Op
+from .trace import ROW_LABELS, Op
 
 if TYPE_CHECKING:
     from .analysis import Analysis
@@ -51,8 +51,9 @@ def refusal(analysis: Analysis, op: Op) -> Refusal:
             "mean of what they answer; these answers are good for measuring",
             analysis.line(op), "law-broken",
         )  # fmt: skip
-    if op.kind == "method" and op.name == "reset_index":
-        bound = analysis.recording.names.get(op.result or 0)
+    if op.name in ("reset_index", ROW_LABELS):
+        made = op if op.kind == "method" else analysis.recording.ops[op.index + 3]
+        bound = analysis.recording.names.get(made.result or 0)
         after = "--input %s:%d" % (bound[0][0], analysis.line(op)) if bound else "and name it so"
         return Refusal(
             "reset_index makes a column of the row labels, and a request's rows have none",

@@ -9,7 +9,19 @@ from typing import Any, Callable, Dict, Optional, Tuple
 from . import chained, kinds
 from .dropped import condition_of, dropped_labels
 from .operations import WRITES, Operations
-from .trace import Ref
+from .trace import ROW_LABELS, Ref
+
+
+def row_labels(table: Any) -> Any:
+    """The labels of a table's rows, one a row."""
+    return table.index.to_series().reset_index(drop=True)
+
+
+def _labels_kept(table: Any, args: Any, how: Dict[str, Any]) -> bool:
+    """Whether resetting the index makes a column ``index`` of labels that have no name."""
+    if args or set(how) - {"inplace"} or not kinds.is_frame(table):
+        return False
+    return table.index.names == [None] and "index" not in table.columns
 
 
 class Respelled(Operations):
@@ -27,9 +39,35 @@ class Respelled(Operations):
         if name == "drop":
             dropped = self._dropping(owner, args, kwargs)
             return dropped and step(self._drop, site, owner, args, kwargs, *dropped)
+        if name == "reset_index" and _labels_kept(owner, args, kwargs):
+            return step(self._reset_index, site, owner, kwargs)
         if name in chained.FILLING and kwargs.get("inplace") is True:
             shown = self._shown_of(owner)
             return shown and step(self._fill_in, site, owner, name, args, kwargs, *shown)
+        return None
+
+    def _reset_index(self, site: int, table: Any, how: Dict[str, Any]) -> Any:
+        """``df.reset_index()``, as df.reset_index(drop=True) with the row labels as a column."""
+        beside, names = self._unspelled(site), ["index", *table.columns]
+        labels = self._operate(
+            "call", beside, ROW_LABELS, lambda: row_labels(table), (row_labels, table), {}
+        )
+        made = self._operate(
+            "method", site, "reset_index", lambda: table.reset_index(drop=True), (table,),
+            {"drop": True},
+        )  # fmt: skip
+        self._operate(
+            "setitem", beside, "", lambda: made.insert(0, "index", labels),
+            (made, "index", labels), {},
+        )  # fmt: skip
+        ordered = self._operate("item", beside, "", lambda: made[names], (made, names), {})
+        if not how.get("inplace"):
+            return ordered
+        old, node = self.node_of(table), self.node_of(ordered)
+        table.reset_index(inplace=True)
+        if old is not None and node is not None:
+            self._follow_as(table, node)
+            self._rename(site, old, node)
         return None
 
     def _read_before(self, column: Any) -> bool:

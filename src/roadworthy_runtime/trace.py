@@ -203,3 +203,7 @@ def is_module(value: Any) -> bool:
         value,
         (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type, types.MethodType),
     )
+
+
+ROW_LABELS = "row labels"
+"""The name of the operation that gives the labels of a table's rows as a column."""

@@ -104,6 +104,16 @@ CASES = [
         answered="orders.index",
         rejected={2: 8, 5: 9, 6: 9},
     ),
+    Case(
+        "labels_reset",
+        "orders",
+        oracles.filter_rows,
+        "channel amount items",
+        input="orders",
+        answered="pd.read_csv(Path(__file__).with_name('orders.csv')).query("
+        "\"channel != 'phone' and amount > 5 and items < 8\").index",
+        rejected={2: 8, 5: 10, 6: 10},
+    ),
     Case("folds_and_refit", "passengers", oracles.folds_and_refit, "sex age pclass fare sibsp"),
     Case(
         "texts_as_series",
