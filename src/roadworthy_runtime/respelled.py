@@ -34,8 +34,10 @@ class Respelled(Operations):
         step = functools.partial
         if name == "assign" and kinds.is_frame(owner) and any(map(self._own, kwargs.values())):
             return step(self._assign, site, owner, kwargs)
-        if name in ("append", "_append") and kinds.is_frame(owner) and len(args) == 1:
-            return step(self._append, site, owner, name, args[0], kwargs)
+        if name in ("append", "_append") and len(args) == 1:
+            parts = [owner, *(args[0] if isinstance(args[0], list) else args)]
+            if all(map(kinds.is_frame, parts)):
+                return step(self._append, site, getattr(owner, name), parts, kwargs)
         if name == "drop":
             dropped = self._dropping(owner, args, kwargs)
             return dropped and step(self._drop, site, owner, args, kwargs, *dropped)
@@ -106,18 +108,12 @@ class Respelled(Operations):
             )  # fmt: skip
         return table
 
-    def _append(self, site: int, table: Any, name: str, others: Any, how: Dict[str, Any]) -> Any:
-        """``table.append(others)`` of pandas before 2, as pd.concat([table, others])."""
-        append = getattr(table, name)
-        parts = [table, *(others if isinstance(others, list) else [others])]
-        if not all(map(kinds.is_frame, parts)):
-            return self._operate(
-                "method", site, name, lambda: append(others, **how), (table, others), how
-            )
+    def _append(self, site: int, append: Any, parts: Any, how: Dict[str, Any]) -> Any:
+        """``table.append(others)`` of pandas before 2, as pd.concat([table, *others])."""
         concat = sys.modules["pandas"].concat
         return self._operate(
             "call", self._unspelled(site, "pd.concat"), "concat",
-            lambda: append(others, **how), (concat, parts), how, "pd.concat",
+            lambda: append(parts[1:], **how), (concat, parts), how, "pd.concat",
         )  # fmt: skip
 
     def _dropping(self, owner: Any, args: Any, kwargs: Any) -> Optional[Tuple[int, Any]]:

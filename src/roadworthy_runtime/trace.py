@@ -41,6 +41,9 @@ class Pack(NamedTuple):
 VIEW = "view"
 """The name of a subscript that gives columns of an array: changing them changes the array."""
 
+ROW_LABELS = "row labels"
+"""The name of the operation that gives the labels of a table's rows as a column."""
+
 
 class Op:
     """One operation. ``args`` and ``kwargs`` hold Ref, Const and Pack.
@@ -203,7 +206,3 @@ def is_module(value: Any) -> bool:
         value,
         (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type, types.MethodType),
     )
-
-
-ROW_LABELS = "row labels"
-"""The name of the operation that gives the labels of a table's rows as a column."""

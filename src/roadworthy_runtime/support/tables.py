@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Sequence
 from typing import Any
@@ -65,6 +66,7 @@ def _is_simple(dtype: Any) -> bool:
     return isinstance(dtype, (pandas.StringDtype, pandas.CategoricalDtype))
 
 
+@functools.cache
 def _from_blocks() -> Any:
     """pandas' own way to a table from what lies together; None before pandas 3."""
     try:
