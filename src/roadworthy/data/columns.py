@@ -16,7 +16,7 @@ from pyarrow import parquet
 from pyarrow.parquet.core import ParquetReader
 
 from roadworthy.data.stored import PARQUET, TEXTS, Stored, damaged_piece
-from roadworthy.data.texts import load_texts, store_texts
+from roadworthy.data.texts import laid_out, load_texts, store_texts, validity
 from roadworthy.errors import UsageError
 
 _SAMPLE, _SOME_ROWS = 512, 4096
@@ -118,25 +118,18 @@ def _feed(hasher: Any, array: pa.Array) -> None:
 
 def _feed_validity(hasher: Any, array: pa.Array) -> None:
     if array.null_count:
-        valid = array.is_valid().to_numpy(zero_copy_only=False)
-        hasher.update(np.packbits(valid, bitorder="little").tobytes())
+        hasher.update(validity(array))
         hasher.update(b"n")
     else:
         hasher.update(b"v")
 
 
 def _feed_bytes(hasher: Any, array: pa.Array) -> None:
-    if array.null_count:
-        array = array.fill_null(b"" if "binary" in str(array.type) else "")
-    wide = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
-    _, offsets_buffer, data = array.buffers()
     if not len(array):
         return
-    dtype = "<i8" if wide else "<i4"
-    offsets = np.frombuffer(offsets_buffer, dtype=dtype)[array.offset :][: len(array) + 1]
+    offsets, data = laid_out(array)
     hasher.update(np.diff(offsets).view(np.uint8).data)
-    if data is not None and offsets[-1] > offsets[0]:
-        hasher.update(memoryview(data)[int(offsets[0]) : int(offsets[-1])])
+    hasher.update(data)
 
 
 def fixed_values(array: pa.Array) -> memoryview:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from roadworthy.data.stored import TEXTS, Stored, store_bytes, unpacked
 
@@ -29,30 +28,38 @@ def _is_wide(kind: pa.DataType) -> bool:
     return bool(pa.types.is_large_string(kind) or pa.types.is_large_binary(kind))
 
 
+def validity(array: pa.Array) -> bytes:
+    """Which values are there and not null, a bit for each."""
+    there = array.is_valid().to_numpy(zero_copy_only=False)
+    return np.packbits(there, bitorder="little").tobytes()
+
+
+def laid_out(array: pa.Array) -> tuple[np.ndarray, memoryview]:
+    """Where each text or bytes begins, and the last one ends; and all of them. Nulls are empty."""
+    if array.null_count:
+        array = array.fill_null(b"" if "binary" in str(array.type) else "")
+    _, starts, data = array.buffers()
+    word = "<i8" if _is_wide(array.type) else "<i4"
+    if not len(array):
+        return np.zeros(1, word), memoryview(b"")
+    offsets = np.frombuffer(starts, word)[array.offset :][: len(array) + 1]
+    if data is None:
+        return offsets, memoryview(b"")
+    return offsets, memoryview(data)[int(offsets[0]) : int(offsets[-1])]
+
+
 def store_texts(array: pa.Array) -> bytes:
     """The piece of an array of texts or bytes."""
-    present = b""
-    if array.null_count:
-        there = array.is_valid().to_numpy(zero_copy_only=False)
-        present = np.packbits(there, bitorder="little").tobytes()
-        array = array.fill_null(b"" if "binary" in str(array.type) else "")
-    lengths = pc.binary_length(array).to_numpy()
+    offsets, data = laid_out(array)
+    lengths = np.diff(offsets)
     width = np.min_scalar_type(lengths.max(initial=0)).newbyteorder("<")
     texts = _Texts(
         rows=len(array),
-        present=memoryview(store_bytes(present)),
+        present=memoryview(store_bytes(validity(array) if array.null_count else b"")),
         lengths=memoryview(store_bytes(lengths.astype(width).tobytes())),
-        data=memoryview(store_bytes(_bytes_of(array))),
+        data=memoryview(store_bytes(data)),
     )
     return bytes([TEXTS]) + msgspec.msgpack.encode(texts)
-
-
-def _bytes_of(array: pa.Array) -> memoryview:
-    _, offsets_buffer, data = array.buffers()
-    if data is None or not len(array):
-        return memoryview(b"")
-    offsets = np.frombuffer(offsets_buffer, "<i8" if _is_wide(array.type) else "<i4")
-    return memoryview(data)[int(offsets[array.offset]) : int(offsets[array.offset + len(array)])]
 
 
 def load_texts(stored: Stored, kind: pa.DataType) -> pa.Array:
