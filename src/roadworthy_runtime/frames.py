@@ -282,6 +282,24 @@ def by_codes(values: Any, codes: Codes) -> Optional[Packed]:
         return None
 
 
+def joined(type_: str, parts: Sequence[Packed]) -> Packed:
+    """Columns of one type and the same levels, one after the other."""
+    n = sum(map(len, parts))
+    validity: Optional[Buffer] = None
+    if any(part.validity is not None for part in parts):
+        validity = _joined_bits([(part.n, part.validity) for part in parts])
+    levels = parts[0].levels
+    firsts = [part.buffers[0] for part in parts]
+    if type_ == "bool":
+        return Packed(n, validity, [_joined_bits([(len(p), p.buffers[0]) for p in parts])])
+    if type_ in FIXED or levels:
+        return Packed(n, validity, [b"".join(firsts)], levels)
+    offsets = array("i", [0])
+    for first in firsts:
+        offsets.extend(map(offsets[-1].__add__, memoryview(first).cast("B").cast("i")[1:]))
+    return Packed(n, validity, [offsets.tobytes(), b"".join([p.buffers[1] for p in parts])])
+
+
 def plain(type_: str, values: Any) -> Any:
     """The same values where they are by levels written out, else as they are."""
     return values.values(type_) if isinstance(values, Packed) and values.levels else values
@@ -495,6 +513,16 @@ def _pack(values: Sequence[Any]) -> bytes:
         return b""
     digits = "".join(["1" if value else "0" for value in reversed(values)])
     return int(digits, 2).to_bytes(size, "little")
+
+
+def _joined_bits(parts: Sequence[tuple[int, Optional[Buffer]]]) -> bytes:
+    """Bitmaps of so many bits one after the other; None stands for bits that are all set."""
+    whole = at = 0
+    for n, bits in parts:
+        every = (1 << n) - 1
+        whole |= (every if bits is None else int.from_bytes(bits, "little") & every) << at
+        at += n
+    return whole.to_bytes((at + 7) // 8, "little")
 
 
 def _unpack(bitmap: Buffer, n: int) -> list[bool]:

@@ -10,10 +10,10 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
-from typing import Any
 
 from roadworthy.core.signature import Signature
 from roadworthy.serving.answers import Answered
+from roadworthy.serving.batches import Batch, merge, split
 from roadworthy.serving.link import Link
 from roadworthy.serving.options import Limits
 from roadworthy.serving.pace import Pace
@@ -31,16 +31,6 @@ CHECK_AFTER = 3
 RETRY_AFTER = 1
 LISTED_ROWS = 4
 """Up to so many rows it is quicker to list them in a frame than to lay them out."""
-
-
-class _Batch:
-    __slots__ = ("id", "jobs", "rows", "sent", "taken")
-
-    def __init__(self, id: int, jobs: list[Job]) -> None:
-        self.id = id
-        self.jobs = jobs
-        self.rows = sum(job.n for job in jobs)
-        self.taken = self.sent = time.monotonic()
 
 
 class Pool:
@@ -68,7 +58,7 @@ class Pool:
         self._pace = Pace()
         self._queue = Waiting()
         self._idle: list[Link] = []
-        self._busy: dict[Link, _Batch] = {}
+        self._busy: dict[Link, Batch] = {}
         self._leaving: set[Link] = set()
         self._next = 0
         self._scheduled = False
@@ -150,7 +140,7 @@ class Pool:
             link.kill(f"worker {link.id} sent: {what}")
             return
         try:
-            parts = _split(batch, frame)
+            parts = split(batch, frame)
         except (frames.FrameError, ValueError, TypeError) as error:
             link.kill(f"worker {link.id} sent an answer that can't be read: {error}")
             return
@@ -171,7 +161,7 @@ class Pool:
     def _check(self, link: Link) -> None:
         """Ask a worker its golden request: is it the rows that fail, or the worker?"""
         self._next += 1
-        self._busy[link] = _Batch(self._next, [])
+        self._busy[link] = Batch(self._next, [])
         link.send(frames.encode("check", self._next))
         if self._sweep is None:
             self._sweep = self._loop.call_later(SWEEP_SECONDS, self._look)
@@ -278,9 +268,9 @@ class Pool:
 
     def _send(self, link: Link, jobs: list[Job]) -> None:
         self._next += 1
-        batch = _Batch(self._next, jobs)
+        batch = Batch(self._next, jobs)
         try:
-            columns = _merge(jobs)
+            columns = merge(jobs)
             if not link.takes_codes:
                 columns = {name: (t, frames.plain(t, each)) for name, (t, each) in columns.items()}
             listed = link.takes_listed and batch.rows <= LISTED_ROWS
@@ -338,59 +328,3 @@ def _fail(job: Job, refused: Refused) -> None:
 
 def _late() -> Refused:
     return Refused("deadline", "the answer did not come within the request's deadline")
-
-
-def _merge(jobs: list[Job]) -> dict[str, tuple[str, Any]]:
-    if len(jobs) == 1:
-        return jobs[0].columns
-    merged: dict[str, tuple[str, list[Any]]] = {}
-    for name, (wire, _) in jobs[0].columns.items():
-        values: list[Any] = []
-        for job in jobs:
-            given = job.columns[name][1]
-            values += given.values(wire) if isinstance(given, frames.Packed) else given
-        merged[name] = (wire, values)
-    return merged
-
-
-def _split(batch: _Batch, frame: frames.Frame) -> list[Answered]:
-    if frame.n != batch.rows:
-        raise ValueError(f"{frame.n} answers for {batch.rows} rows")
-    whole = batch.jobs[0].columnar
-    columns = {} if whole else {name: each.values() for name, each in frame.columns.items()}
-    rejected = {row: (reason, line) for row, reason, line in frame.meta.get("rejected", ())}
-    failed = dict(frame.meta.get("failed", ()))
-    warnings = [(row, name, text) for row, name, text in frame.meta.get("warnings", ())]
-    times = {
-        "batch": int((batch.sent - batch.taken) * 1e6),
-        "worker": int((time.monotonic() - batch.sent) * 1e6),
-        "flow": frame.meta.get("times", {}).get("flow"),
-    }
-    found: list[Answered] = []
-    start = 0
-    for job in batch.jobs:
-        stop = start + job.n
-        found.append(
-            Answered(
-                n=job.n,
-                columns={name: values[start:stop] for name, values in columns.items()},
-                rejected=_within(rejected, start, stop),
-                failed=_within(failed, start, stop),
-                warnings=[
-                    (None if row is None else row - start, name, text)
-                    for row, name, text in warnings
-                    if row is None or start <= row < stop
-                ],
-                times={"queue": int((batch.taken - job.queued) * 1e6), **times},
-                batch=batch.rows,
-                frame=frame if whole else None,
-            )
-        )
-        start = stop
-    return found
-
-
-def _within(rows: dict[int, Any], start: int, stop: int) -> dict[int, Any]:
-    if not rows:
-        return {}
-    return {row - start: value for row, value in rows.items() if start <= row < stop}

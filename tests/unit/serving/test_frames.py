@@ -239,3 +239,28 @@ def test_levels_that_do_not_fit_are_a_clean_error(levels, reason):
     body = body[:header] + fresh + body[header + described :]
     with pytest.raises(frames.FrameError, match=reason):
         read(frames.PREFIX.pack(len(body), magic, header, len(fresh)) + body)
+
+
+@st.composite
+def columns_in_parts(draw):
+    type_ = draw(st.sampled_from(sorted(VALUES)))
+    values = VALUES[type_]
+    codes = None
+    if type_ == "text" and draw(st.booleans()):
+        codes = {"a": 0, "ü": 1, None: 2}
+        values = st.sampled_from(["a", "ü"])
+    lists = st.lists(values | st.none() if draw(st.booleans()) else values, max_size=20)
+    parts = draw(st.lists(lists | st.lists(values, max_size=20), min_size=1, max_size=5))
+    return type_, parts, codes
+
+
+@given(columns_in_parts())
+def test_columns_laid_out_are_joined_to_what_they_would_be_together(given_):
+    type_, parts, codes = given_
+    joined = frames.joined(type_, [frames.pack(type_, part, codes) for part in parts])
+    together = [value for part in parts for value in part]
+    assert len(joined) == len(together)
+    assert joined.values(type_) == together
+    sent = read(frames.encode("predict", 1, len(together), {"c": (type_, joined)})).columns["c"]
+    assert sent.values() == together
+    assert sent.levels == (tuple(codes) if codes else ())
