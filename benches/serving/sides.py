@@ -84,22 +84,22 @@ class Side:
         found = list(self.roots)
         for pid in found:
             for task in Path(f"/proc/{pid}/task").glob("*/children"):
-                found += [int(child) for child in task.read_text("ascii").split()]
+                found += [int(child) for child in _read(task).split()]
         return found
 
     def cpu_seconds(self) -> float:
         """User and system time of all its processes."""
         total = 0
         for pid in self.pids():
-            fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
-            total += int(fields[11]) + int(fields[12])
+            fields = _read(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+            total += sum(map(int, fields[11:13]))
         return total / _TICKS
 
     def memory(self) -> int:
         """Bytes that its processes hold; what several share counts once."""
         total = 0
         for pid in self.pids():
-            for line in Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines():
+            for line in _read(Path(f"/proc/{pid}/smaps_rollup")).splitlines():
                 if line.startswith("Pss:"):
                     total += 1024 * int(line.split()[1])
         return total
@@ -207,6 +207,14 @@ class Ours(Side):
     def scores(self, answer: Any) -> list[float]:
         answers = answer["answers"] if "answers" in answer else [answer["answer"]]
         return [each["scores"] for each in answers]
+
+
+def _read(path: Path) -> str:
+    """What the system says of a process; nothing where that has ended meanwhile."""
+    try:
+        return path.read_text("utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def free_port() -> int:
