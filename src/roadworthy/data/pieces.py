@@ -6,13 +6,14 @@ import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Protocol
 
 import pyarrow as pa
 
 from roadworthy.data.packs import Packed, make_pack
+from roadworthy.data.sending import PackSender
 from roadworthy.data.stored import (
     Stored,
     base_of,
@@ -28,20 +29,16 @@ from roadworthy.storage.metadata import Database
 from roadworthy.storage.queries import erasures
 from roadworthy.storage.queries.packs import bases_of
 from roadworthy.storage.queries.pieces import (
-    PackGone,
     Place,
     live_packs_of,
     places_of,
-    register_pack,
-    register_packs,
 )
 
 PACK_BYTES = 32 << 20
 _GAP = 64 << 10
 _SPAN = 16 << 20
-_BATCH = 512
+_BATCH = 4096
 _CACHED = 4 << 20
-_PACKS_TOGETHER, _PIECES_TOGETHER = 8, 100_000
 
 
 class Pieces(Protocol):
@@ -184,31 +181,32 @@ def _stretches(places: dict[bytes, Place]) -> Iterator[list[tuple[bytes, Place]]
 class PieceWriter:
     """Takes pieces for one commit, keeps those that are new in packs.
 
-    A pack that is full is stored beside the work, then registered: at once as one that is being
-    made use of, and its pieces with those of others. What is left at the end is registered by
-    the transaction that makes the commit (``unregistered``). ``relied`` are the
-    pieces that were there already, ``packs`` the packs that were made: what the commit must hold
-    on to.
+    A pack that is full is sent to be stored beside the work. What is left at the end is registered
+    by the transaction that makes the commit (``unregistered``). ``relied`` are the pieces that
+    were there already, ``packs`` the packs that were made: what the commit must hold on to.
     """
 
     def __init__(self, store: PieceStore, now: Callable[[], str], most: int = PACK_BYTES) -> None:
         self.store = store
         self.relied: set[bytes] = set()
-        self.packs: list[str] = []
-        self.added = 0
         self.unregistered: list[tuple[str, int, list[Packed]]] = []
-        self._now = now
         self._most = most
         self._waiting: dict[bytes, bytes] = {}
         self._waiting_bytes = 0
         self._body: dict[bytes, bytes] = {}
         self._body_bytes = 0
-        self._stored: Future[str] | None = None
-        self._pack: tuple[bytes, list[Packed]] = b"", []
-        self._known: list[tuple[str, int, list[Packed]]] = []
-        self._storing: set[bytes] = set()
-        self._pool: ThreadPoolExecutor | None = None
+        self._sender = PackSender(store.database, store.blobs, now)
         self._finished: dict[bytes, bytes] = {}
+
+    @property
+    def packs(self) -> list[str]:
+        """The packs that were stored."""
+        return self._sender.packs + [digest for digest, _, _ in self.unregistered]
+
+    @property
+    def added(self) -> int:
+        """Their bytes."""
+        return self._sender.added + sum(size for _, size, _ in self.unregistered)
 
     def put_bytes(self, data: bytes) -> bytes:
         """Keeps some bytes as a piece; its digest. Raises StorageError, Unavailable."""
@@ -245,22 +243,13 @@ class PieceWriter:
     def finish(self) -> None:
         """Stores what is left. More may be put and finished after that."""
         self._settle()
-        self._store()
-        if not self._body:
-            self._await()
-            return
-        data, packed = make_pack(list(self._body.items()))
-        if self._known:  # while these are made known, the last is stored
-            stored = self._threads().submit(self.store.blobs.put, data)
-            self._await()
-            digest = stored.result()
-        else:
-            digest = self.store.blobs.put(data)
-        self.added += len(data)
-        self.packs.append(digest)
-        self.unregistered.append((digest, len(data), packed))
-        self._finished |= self._body
-        self._body, self._body_bytes = {}, 0
+        self._sender.begin_to_settle()
+        if self._body:  # while the pieces of those before are put into the table
+            data, packed = make_pack(list(self._body.items()))
+            self.unregistered.append((self.store.blobs.put(data), len(data), packed))
+            self._finished |= self._body
+            self._body, self._body_bytes = {}, 0
+        self._await()
 
     def put_again(self) -> None:
         """Stores the unregistered packs once more, after gc removed one. Raises StorageError."""
@@ -276,13 +265,13 @@ class PieceWriter:
         stored = self._body.get(digest) or self._finished.get(digest)
         if stored is not None:
             return load_bytes(stored, digest)
-        if digest in self._storing:
+        if digest in self._sender:
             self._await()
         return self.store.get(digest)
 
     def stored(self, digests: Sequence[bytes]) -> dict[bytes, Stored]:
         """Pieces as they are stored, also those that were put here, and what they rest on."""
-        if self._storing.intersection(digests):
+        if any(digest in self._sender for digest in digests):
             self._await()
         found: dict[bytes, Stored] = {}
         for digest in digests:
@@ -295,9 +284,7 @@ class PieceWriter:
 
     def close(self) -> None:
         """Ends the thread that stores packs."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-            self._pool = None
+        self._sender.close()
 
     def __enter__(self) -> PieceWriter:
         return self
@@ -314,7 +301,7 @@ class PieceWriter:
         return (
             digest in self._body
             or digest in self.relied
-            or digest in self._storing
+            or digest in self._sender
             or digest in self._finished
         )
 
@@ -333,57 +320,10 @@ class PieceWriter:
             self._send()
 
     def _send(self) -> None:
-        """Has the present pack stored by the thread, once the one before is.
-
-        The thread only hashes and writes, which leaves the interpreter to the work beside it:
-        two threads that call for each of many pieces would mostly wait for each other.
-        """
-        self._store()
-        if len(self._known) >= _PACKS_TOGETHER or len(self._storing) >= _PIECES_TOGETHER:
-            self._await()
         pieces, self._body, self._body_bytes = self._body, {}, 0
-        self._storing.update(pieces)
-        self._pack = make_pack(list(pieces.items()))
-        self._stored = self._threads().submit(self.store.blobs.put, self._pack[0])
-
-    def _threads(self) -> ThreadPoolExecutor:
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(1, thread_name_prefix="packs")
-        return self._pool
-
-    def _store(self) -> None:
-        """Waits for the pack that is being stored, and makes it known, yet without its pieces.
-
-        What gc removed of it meanwhile can still be stored again, for it is at hand.
-        """
-        if self._stored is None:
-            return
-        future, self._stored = self._stored, None
-        digest = future.result()
-        (data, packed), self._pack = self._pack, (b"", [])
-        try:
-            self._register(digest, len(data), rewritten=False)
-        except PackGone as error:
-            if error.details.get("state") != "deleted":
-                raise
-            self.store.blobs.put(data)
-            self._register(digest, len(data), rewritten=True)
-        self.added += len(data)
-        self.packs.append(digest)
-        self._known.append((digest, len(data), packed))
-
-    def _register(self, digest: str, size: int, rewritten: bool) -> None:
-        at = self._now()
-        self.store.database.write(
-            lambda c: register_pack(c, digest, size, [], at, rewritten=rewritten)
-        )
+        self._sender.send(pieces)
 
     def _await(self) -> None:
-        """Makes everything that was sent to be stored known and readable."""
-        self._store()
-        known, self._known = self._known, []
-        if known:
-            at = self._now()
-            write = self.store.database.write
-            self.relied.update(write(lambda c: register_packs(c, known, at)))
-        self._storing = set()
+        """Makes everything that was sent known and readable."""
+        self._sender.settle()
+        self.relied.update(self._sender.relied)

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection
 
 from roadworthy.data import Datasets, PutFile
-from roadworthy.data import pieces as module
+from roadworthy.data import sending as module
 from roadworthy.data.pieces import PieceWriter
 from roadworthy.data.stored import digest_bytes, load_bytes, store_bytes
 from roadworthy.settings import Settings

@@ -69,17 +69,22 @@ class _Piece(NamedTuple):
 
 _PIECES = """
     SELECT one.digest, one.pack, of.state, of.digest, one.start, one.length, one."check", one.base
-    FROM data_pieces AS one JOIN data_packs AS of ON of.id = one.pack WHERE one.digest"""
+    FROM {} data_pieces AS one {} JOIN data_packs AS of ON of.id = one.pack"""
+_ANY = _PIECES.format("", "") + " WHERE one.digest = ANY(%s)"
 
 
 def _pieces(connection: Connection, digests: Iterable[bytes]) -> Iterator[_Piece]:
-    """The pieces that are known, with their packs; in the drivers' own words, for they are many."""
+    """The pieces that are known, with their packs; in the drivers' own words, for they are many.
+
+    SQLite would sort what is asked for with IN before it looks for it.
+    """
     for some in in_parts(digests):
         if connection.dialect.name == "sqlite":
-            marks = ", ".join("?" * len(some))
-            rows = connection.exec_driver_sql(f"{_PIECES} IN ({marks})", tuple(some))
+            asked = f"(VALUES {', '.join(['(?)'] * len(some))}) AS asked CROSS JOIN"
+            text = _PIECES.format(asked, "ON one.digest = asked.column1")
+            rows = connection.exec_driver_sql(text, tuple(some))
         else:
-            rows = connection.exec_driver_sql(f"{_PIECES} = ANY(%s)", (some,))
+            rows = connection.exec_driver_sql(_ANY, (some,))
         for digest, number, state, *where in rows.fetchall():
             yield _Piece(digest, number, state, Place(*where))
 
