@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 import msgspec
 
-from roadworthy.data.stored import Stored, base_of, check_of, check_of_piece
+from roadworthy.data.stored import KEPT, Stored, base_of, check_of, check_of_piece, compressed
 from roadworthy.errors import Damaged, NewerFormat
 
 MAGIC = b"RWPACK02"
@@ -23,23 +23,66 @@ A plain tuple: of many that live long the garbage collector lets only those alon
 """
 
 
-def make_pack(pieces: Sequence[tuple[bytes, Stored]]) -> tuple[bytes, list[Packed]]:
-    """A pack of pieces (digest, stored bytes), and where each of them is in it.
+class OpenPack:
+    """A pack that is being filled, in the form in which it will be stored.
 
     The layout: magic; the pieces one after the other; the list as MessagePack; its length
     (8 bytes, little endian), its check (16 bytes), magic. In packs of the first form pieces that
-    are kept as they are have a check as well.
+    are kept as they are have a check as well. ``places`` says of each piece where it begins and
+    how long it is.
     """
-    parts: list[Stored] = [MAGIC]
-    packed: list[Packed] = []
-    at = len(MAGIC)
+
+    def __init__(self) -> None:
+        self.packed: list[Packed] = []
+        self.places: dict[bytes, tuple[int, int]] = {}
+        self._data = bytearray(MAGIC)
+
+    def __len__(self) -> int:
+        """The bytes so far."""
+        return len(self._data)
+
+    def add(self, digest: bytes, stored: Stored) -> None:
+        """Takes a piece in its stored form."""
+        at, length = len(self._data), len(stored)
+        self._data += stored
+        self.places[digest] = at, length
+        self.packed.append((digest, at, length, check_of_piece(stored), base_of(stored)))
+
+    def add_bytes(self, digest: bytes, data: bytes) -> None:
+        """Takes a piece that is nothing but bytes; compressed, where that is worth while."""
+        stored = compressed(data)
+        if stored:
+            self.add(digest, stored)
+            return
+        at, length = len(self._data), len(data) + 1
+        self._data += KEPT
+        self._data += data
+        self.places[digest] = at, length
+        self.packed.append((digest, at, length, b"", b""))
+
+    def get(self, digest: bytes) -> bytes:
+        """A piece in its stored form. Raises KeyError."""
+        at, length = self.places[digest]
+        return bytes(memoryview(self._data)[at : at + length])
+
+    def close(self) -> None:
+        """Puts the list at the end. Nothing can be added after that."""
+        footer = msgspec.msgpack.encode(self.packed)
+        self._data += footer
+        self._data += len(footer).to_bytes(8, "little") + check_of(footer) + MAGIC
+
+    def whole(self) -> bytearray:
+        """The whole pack, once it is closed; not a copy."""
+        return self._data
+
+
+def make_pack(pieces: Iterable[tuple[bytes, Stored]]) -> tuple[bytearray, list[Packed]]:
+    """A pack of pieces (digest, stored bytes), and where each of them is in it."""
+    pack = OpenPack()
     for digest, stored in pieces:
-        packed.append((digest, at, len(stored), check_of_piece(stored), base_of(stored)))
-        parts.append(stored)
-        at += len(stored)
-    footer = msgspec.msgpack.encode(packed)
-    parts += [footer, len(footer).to_bytes(8, "little"), check_of(footer), MAGIC]
-    return b"".join(parts), packed
+        pack.add(digest, stored)
+    pack.close()
+    return pack.whole(), pack.packed
 
 
 def read_footer(read: Callable[[int, int], bytes], size: int, name: str) -> list[Packed]:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from roadworthy.data.packs import Packed, make_pack
+from roadworthy.data.packs import OpenPack, Packed
 from roadworthy.data.sending import PackSender
 from roadworthy.data.stored import (
     Stored,
@@ -21,7 +21,6 @@ from roadworthy.data.stored import (
     digest_bytes,
     is_whole,
     load_bytes,
-    store_bytes,
 )
 from roadworthy.errors import Erased, StorageError
 from roadworthy.storage.blobs import Blobs
@@ -193,10 +192,9 @@ class PieceWriter:
         self._most = most
         self._waiting: dict[bytes, bytes] = {}
         self._waiting_bytes = 0
-        self._body: dict[bytes, bytes] = {}
-        self._body_bytes = 0
+        self._pack = OpenPack()
         self._sender = PackSender(store.database, store.blobs, now)
-        self._finished: dict[bytes, bytes] = {}
+        self._finished: list[OpenPack] = []
 
     @property
     def packs(self) -> list[str]:
@@ -235,47 +233,46 @@ class PieceWriter:
         """Keeps a piece that is missing, in its stored form. Raises StorageError, Unavailable."""
         if self._has(digest):
             return
-        self._body[digest] = stored
-        self._body_bytes += len(stored)
-        if self._body_bytes >= self._most:
+        self._pack.add(digest, stored)
+        if len(self._pack) >= self._most:
             self._send()
 
     def finish(self) -> None:
         """Stores what is left. More may be put and finished after that."""
         self._settle()
         self._sender.begin_to_settle()
-        if self._body:  # while the pieces of those before are put into the table
-            data, packed = make_pack(list(self._body.items()))
-            self.unregistered.append((self.store.blobs.put(data), len(data), packed))
-            self._finished |= self._body
-            self._body, self._body_bytes = {}, 0
+        if self._pack.packed:  # while the pieces of those before are put into the table
+            pack, self._pack = self._pack, OpenPack()
+            pack.close()
+            digest = self.store.blobs.put(pack.whole())
+            self.unregistered.append((digest, len(pack), pack.packed))
+            self._finished.append(pack)
         self._await()
 
     def put_again(self) -> None:
         """Stores the unregistered packs once more, after gc removed one. Raises StorageError."""
-        for _, _, packed in self.unregistered:
-            again = [(digest, self._finished[digest]) for digest, *_ in packed]
-            self.store.blobs.put(make_pack(again)[0])
+        for pack in self._finished:
+            self.store.blobs.put(pack.whole())
 
     def get(self, digest: bytes) -> bytes:
         """The bytes of a piece, also of one that was put here. Raises Damaged, StorageError."""
         waiting = self._waiting.get(digest)
         if waiting is not None:
             return waiting
-        stored = self._body.get(digest) or self._finished.get(digest)
+        stored = self._own(digest)
         if stored is not None:
             return load_bytes(stored, digest)
-        if digest in self._sender:
+        if digest in self._sender.sent:
             self._await()
         return self.store.get(digest)
 
     def stored(self, digests: Sequence[bytes]) -> dict[bytes, Stored]:
         """Pieces as they are stored, also those that were put here, and what they rest on."""
-        if any(digest in self._sender for digest in digests):
+        if not self._sender.sent.isdisjoint(digests):
             self._await()
         found: dict[bytes, Stored] = {}
         for digest in digests:
-            own = self._body.get(digest) or self._finished.get(digest)
+            own = self._own(digest)
             if own is not None:
                 found[digest] = own
         bases = {base_of(own) for own in found.values()} - {b""}
@@ -299,11 +296,18 @@ class PieceWriter:
 
     def _has(self, digest: bytes) -> bool:
         return (
-            digest in self._body
+            digest in self._pack.places
             or digest in self.relied
-            or digest in self._sender
-            or digest in self._finished
+            or digest in self._sender.sent
+            or (bool(self._finished) and any(digest in pack.places for pack in self._finished))
         )
+
+    def _own(self, digest: bytes) -> bytes | None:
+        """A piece in its stored form, if it is in a pack that is at hand."""
+        for pack in (self._pack, *self._finished):
+            if digest in pack.places:
+                return pack.get(digest)
+        return None
 
     def _settle(self) -> None:
         waiting, self._waiting, self._waiting_bytes = self._waiting, {}, 0
@@ -313,15 +317,13 @@ class PieceWriter:
         self.relied.update(known)
         for digest, data in waiting.items():
             if digest not in known:
-                stored = store_bytes(data)
-                self._body[digest] = stored
-                self._body_bytes += len(stored)
-        if self._body_bytes >= self._most:
+                self._pack.add_bytes(digest, data)
+        if len(self._pack) >= self._most:
             self._send()
 
     def _send(self) -> None:
-        pieces, self._body, self._body_bytes = self._body, {}, 0
-        self._sender.send(pieces)
+        pack, self._pack = self._pack, OpenPack()
+        self._sender.send(pack)
 
     def _await(self) -> None:
         """Makes everything that was sent known and readable."""

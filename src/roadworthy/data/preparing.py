@@ -66,8 +66,8 @@ class Prepared:
         for path in sorted(self.paths):
             change = self.paths[path]
             if isinstance(change, Appended):
-                change = _appended(writer, path, change, None)
-            if change is not None:
+                yield _appended(writer, path, change, None)
+            elif change is not None:
                 yield change
 
 

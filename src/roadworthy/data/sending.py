@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from roadworthy.data.packs import Packed, make_pack
+from roadworthy.data.packs import OpenPack, Packed
 from roadworthy.storage.blobs import Blobs
 from roadworthy.storage.metadata import Database
 from roadworthy.storage.queries.pieces import PackGone, register_pack, register_packs
@@ -31,6 +31,7 @@ class PackSender:
     def __init__(self, database: Database, blobs: Blobs, now: Callable[[], str]) -> None:
         self.packs: list[str] = []
         self.added = 0
+        self.sent: set[bytes] = set()
         self.relied: list[bytes] = []
         self._database = database
         self._blobs = blobs
@@ -38,23 +39,18 @@ class PackSender:
         self._pool: ThreadPoolExecutor | None = None
         self._sent: deque[Future[_Known]] = deque()
         self._stored: list[_Known] = []
-        self._unknown: set[bytes] = set()
-        self._registering: Future[list[bytes]] | None = None
-        self._soon_known: set[bytes] = set()
+        self._registering: tuple[list[_Known], Future[list[bytes]]] | None = None
 
-    def __contains__(self, digest: bytes) -> bool:
-        """Whether a piece was sent and may not be found through the table yet."""
-        return digest in self._unknown or digest in self._soon_known
-
-    def send(self, pieces: dict[bytes, bytes]) -> None:
-        """Has a pack of these pieces stored. Raises what went wrong with one before."""
+    def send(self, pack: OpenPack) -> None:
+        """Has a pack stored. Raises what went wrong with one before."""
         while len(self._sent) >= _MOST_SENT:
             self._take()
-        if len(self._stored) >= _PACKS_TOGETHER or len(self._unknown) >= _PIECES_TOGETHER:
+        pieces = sum(len(packed) for _, _, packed in self._stored)
+        if len(self._stored) >= _PACKS_TOGETHER or pieces >= _PIECES_TOGETHER:
             self._register()
-        data, packed = make_pack(list(pieces.items()))
-        self._sent.append(self._threads().submit(self._store, data, packed))
-        self._unknown.update(pieces)
+        self.sent.update(pack.places)
+        pack.close()
+        self._sent.append(self._threads().submit(self._store, pack.whole(), pack.packed))
 
     def begin_to_settle(self) -> None:
         """Has all pieces put into the table that are not yet. Raises what went wrong."""
@@ -79,7 +75,7 @@ class PackSender:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="packs")
         return self._pool
 
-    def _store(self, data: bytes, packed: list[Packed]) -> _Known:
+    def _store(self, data: bytearray, packed: list[Packed]) -> _Known:
         """Stores a pack and makes it known, yet without its pieces.
 
         What gc removed of it meanwhile can still be stored again, for it is at hand.
@@ -108,17 +104,16 @@ class PackSender:
     def _register(self) -> None:
         self._registered()
         stored, self._stored = self._stored, []
-        self._soon_known = {piece[0] for _, _, packed in stored for piece in packed}
-        self._unknown -= self._soon_known
         at = self._now()
 
         def work() -> list[bytes]:
             return self._database.write(lambda connection: register_packs(connection, stored, at))
 
-        self._registering = self._threads().submit(work)
+        self._registering = stored, self._threads().submit(work)
 
     def _registered(self) -> None:
         if self._registering is not None:
-            future, self._registering = self._registering, None
+            (stored, future), self._registering = self._registering, None
             self.relied += future.result()
-            self._soon_known = set()
+            for _, _, packed in stored:
+                self.sent.difference_update([piece[0] for piece in packed])

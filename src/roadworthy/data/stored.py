@@ -10,6 +10,7 @@ from blake3 import blake3
 from roadworthy.errors import Damaged
 
 RAW, ZSTD, PARQUET, PATCH, TEXTS = 0, 1, 2, 3, 4
+KEPT = bytes([RAW])
 CHECK_BYTES = 16
 _LEAST_TO_COMPRESS = 64
 _SMALL = 16 << 10
@@ -54,11 +55,16 @@ def base_of(stored: Stored) -> bytes:
 
 def store_bytes(data: bytes | memoryview) -> bytes:
     """Bytes as they are stored: compressed where that saves a tenth or more."""
+    return compressed(data) or KEPT + bytes(data)
+
+
+def compressed(data: bytes | memoryview) -> bytes:
+    """Bytes as they are stored where that saves a tenth or more; else empty: ``KEPT`` and they."""
     if len(data) >= _LEAST_TO_COMPRESS and not _is_dense(data):
         packed: bytes = _ZSTD.compress(data, asbytes=True)
         if len(packed) + 8 < len(data) * 0.9:
             return b"\x01" + len(data).to_bytes(8, "little") + packed
-    return b"\x00" + bytes(data)
+    return b""
 
 
 def _is_dense(data: bytes | memoryview) -> bool:

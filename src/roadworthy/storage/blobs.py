@@ -29,7 +29,7 @@ class Blobs(Protocol):
     readers: int
     """How many reads at once bring what is read sooner: 1 where no time is spent waiting."""
 
-    def put(self, data: bytes) -> str:
+    def put(self, data: bytes | bytearray) -> str:
         """Keeps a content; its digest."""
 
     def put_file(self, path: Path) -> tuple[str, int]:

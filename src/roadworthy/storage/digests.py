@@ -13,7 +13,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 CHUNK = 1 << 20
 
 
-def digest_of(data: bytes) -> str:
+def digest_of(data: bytes | bytearray) -> str:
     """The digest of some bytes, 64 hexadecimal digits.
 
     >>> digest_of(b"")[:16]

@@ -32,7 +32,7 @@ class DirectoryBlobs:
         check_digest(digest)
         return self.root / digest[:2] / digest[2:]
 
-    def put(self, data: bytes) -> str:
+    def put(self, data: bytes | bytearray) -> str:
         """Keeps a content; its digest. Raises StorageError."""
         digest = digest_of(data)
         if not self._is_whole(digest):

@@ -92,7 +92,7 @@ class Disk:
                 partial.unlink(missing_ok=True)
                 raise
 
-    def write(self, target: Path, data: bytes) -> None:
+    def write(self, target: Path, data: bytes | bytearray) -> None:
         """A file with exactly these bytes, durably."""
         with self.replacing(target) as file:
             file.write(data)

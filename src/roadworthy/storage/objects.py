@@ -46,7 +46,7 @@ class ObjectBlobs:
         self._store = store
         self.place = place
 
-    def put(self, data: bytes) -> str:
+    def put(self, data: bytes | bytearray) -> str:
         """Keeps a content; its digest. Raises StorageError, Unavailable."""
         digest = digest_of(data)
         with self._calling("writing", digest):

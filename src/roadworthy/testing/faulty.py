@@ -61,9 +61,9 @@ class LateBlobs(DirectoryBlobs):
         super().__init__(root, disk)
         self._late = b""
 
-    def put(self, data: bytes) -> str:
+    def put(self, data: bytes | bytearray) -> str:
         """Says that the content is kept."""
-        late, self._late = self._late, data
+        late, self._late = self._late, bytes(data)
         if late:
             super().put(late)
         return digest_of(data)
