@@ -120,6 +120,7 @@ class Agent:
         self.fetch = fetch
         self.lease = lease
         self.changed = asyncio.Event()
+        self._news = asyncio.Event()
         self.table = self._last_table()
         self.workers: dict[str, Worker] = {}
         self.nurseries: dict[Home, Nursery] = {}
@@ -184,6 +185,7 @@ class Agent:
         except OSError as error:
             if not self._problem:
                 print(f"the agent could not do all it should: {error}", file=sys.stderr, flush=True)
+                self._news.set()
             self._problem = f"the agent could not do all it should: {error}"
 
     async def step(self) -> None:
@@ -299,17 +301,14 @@ class Agent:
             self.changed.set()
 
     async def _report_to(self, sink: StatusSink) -> None:
-        said, at = b"", 0.0
         while True:
-            status = self.status()
-            gist = self._gist(status)
-            if gist != said or time.monotonic() - at > REPORT_SECONDS:
-                try:
-                    await sink(status)
-                    said, at = gist, time.monotonic()
-                except Unavailable:
-                    await asyncio.sleep(0.5)
-            await asyncio.sleep(0.05)
+            await self._news.wait()
+            self._news.clear()
+            try:
+                await sink(self.status())
+            except Unavailable:
+                self._news.set()
+                await asyncio.sleep(0.5)
 
     def _seen(self) -> list[Seen]:
         state = self.gateways.state
@@ -435,10 +434,11 @@ class Agent:
         status = self.status()
         gist = self._gist(status)
         if gist != self._reported[0] or time.monotonic() - self._reported[1] > REPORT_SECONDS:
+            self._reported = (gist, time.monotonic())
+            self._news.set()
             write_atomically(self.directory / "status.json", msgspec.json.encode(status))
             for log in (self.directory / "logs").glob("*.log"):
                 trim(log)
-            self._reported = (gist, time.monotonic())
 
     @staticmethod
     def _gist(status: AgentStatus) -> bytes:
