@@ -51,6 +51,8 @@ from roadworthy.serving.processes import mentioning, trim
 from roadworthy.serving.table import GatewayRelease, GatewayTable, GatewayWorker, read_table
 
 TICK_SECONDS = 0.1
+STARTING_TICK_SECONDS = 0.02
+"""While something starts, so that it serves as soon as it can."""
 REPORT_SECONDS = 2.0
 RETRY_SECONDS = 0.5
 LOCK_SECONDS = 5.0
@@ -168,7 +170,7 @@ class Agent:
                 await self._try_step()
                 waker = asyncio.create_task(self.changed.wait())
                 await asyncio.wait(
-                    {waiter, waker}, timeout=TICK_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                    {waiter, waker}, timeout=self._tick(), return_when=asyncio.FIRST_COMPLETED
                 )
                 waker.cancel()
                 self.changed.clear()
@@ -176,6 +178,10 @@ class Agent:
             for task in (follow, waiter, reporter):
                 if task is not None:
                     task.cancel()
+
+    def _tick(self) -> float:
+        starts = any(worker.state == "starting" for worker in self.workers.values())
+        return STARTING_TICK_SECONDS if starts or not self.gateways.state else TICK_SECONDS
 
     async def _try_step(self) -> None:
         """A step; where the disk fails, what runs goes on and the next step tries again."""
