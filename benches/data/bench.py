@@ -211,8 +211,10 @@ def many_files(bench: Bench) -> None:
     """Small files in beside tar, and out beside cp."""
     count = bench.options.files
     folder = making.small_files(bench.folder / "many", count)
-    print(f"\n{count} small files, which are in the system's cache: in, of tar's time and a sync;")
-    print("out, of cp -r's without one")
+    print(
+        f"\n{count} small files, read before each, so that they are in the system's cache: in, of"
+    )
+    print("tar's time and a sync; out, of cp -r's without one")
     bench.tell("", ["in", "out", "files/s in"])
     for side in bench.chosen(FILES):
         staged = side.name != "ours"
@@ -222,12 +224,15 @@ def many_files(bench: Bench) -> None:
                 side.fresh()
                 if staged:
                     side.ask("stage", folder, "many")
+                making.read_all(folder)
                 plain = bench.plain.seconds("take", folder)
+                making.read_all(folder)
                 taken = side.seconds("take", folder)
                 if staged:
                     side.ask("lose")
                 given = side.seconds("give", str(bench.folder / f"out-{number}"))
                 ratios["in"].append(taken / plain)
+                making.read_all(folder)
                 ratios["out"].append(given / bench.plain.seconds("give", folder))
                 ratios["rate"].append(count / taken)
         except Failed as error:

@@ -124,3 +124,9 @@ def small_files(folder: Path, count: int) -> str:
         if not path.exists():
             path.write_bytes(chance.bytes(int(chance.integers(1000, 4000))))
     return str(folder)
+
+
+def read_all(folder: str) -> None:
+    """Reads a folder's files, so that they are in the system's cache; it may not keep them long."""
+    for path in Path(folder).rglob("*.bin"):
+        path.read_bytes()

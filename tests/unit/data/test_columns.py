@@ -147,6 +147,26 @@ def test_truths_are_kept_a_bit_each() -> None:
     assert column.row_group(0).column(0).compression == "UNCOMPRESSED"
 
 
+@pytest.mark.parametrize(
+    "kind", [pa.int32(), pa.uint32(), pa.int64(), pa.date32(), pa.time32("ms")]
+)
+@pytest.mark.parametrize("nulls", [False, True])
+def test_numbers_are_kept_by_their_differences_where_that_is_short(
+    kind: pa.DataType, nulls: bool
+) -> None:
+    rows = np.arange(20_000)
+    missing = rows % 7 == 3 if nulls else None
+    anywhere = np.random.default_rng(1).integers(0, 9000, len(rows))
+    for values, encoding in ((rows, "DELTA_BINARY_PACKED"), (anywhere, "BYTE_STREAM_SPLIT")):
+        width = np.int64 if kind.bit_width == 64 else np.int32
+        array = pa.array(values.astype(width), mask=missing).cast(kind)
+        stored = store_column(array)
+        file = parquet.ParquetFile(pa.BufferReader(stored[1:]))
+        assert encoding in file.metadata.row_group(0).column(0).encodings
+        assert load_column(stored, kind, b"").equals(array)
+        assert len(stored) < 2.3 * len(rows)
+
+
 def test_dictionaries_are_kept_as_their_values() -> None:
     words = pa.array(["a", "b", None, "a"])
     kind = plain_type(words.dictionary_encode().type)
