@@ -1,8 +1,8 @@
 """Patches: a column of a run that differs from an older one in few rows, kept as those rows.
 
 This is the overlay for scattered edits. A patch always rests on a whole piece, never on another
-patch, so reading takes one step; once it would hold more than an eighth of the rows the column
-is written whole again, which folds it in.
+patch, so reading takes one step; once it would hold more than an eighth of the rows, or three
+quarters where they lie together, the column is written whole again, which folds it in.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from roadworthy.data import paged
 from roadworthy.data.columns import column_digest, fixed_values, is_bytes, load_column
 from roadworthy.data.stored import PATCH, Stored, base_of, damaged_piece
 
-MOST_SHARE = 1 / 8
+MOST_SHARE, MOST_TOGETHER = 1 / 8, 3 / 4
 _LEAST_ROWS = 256
 _MOST_DIGESTS = 500_000
 
@@ -50,12 +50,20 @@ def differing_rows(before: pa.Array, after: pa.Array) -> npt.NDArray[np.int64] |
     return np.flatnonzero(differs)
 
 
+def _most_share(rows: npt.NDArray[np.int64]) -> float:
+    """The share of rows up to which a patch is worth while: more for a block, of which few columns
+    may be changed, than for edits all over, which are likely to go on.
+    """
+    together = len(rows) > 0 and 2 * len(rows) > rows[-1] + 1 - rows[0]
+    return MOST_TOGETHER if together else MOST_SHARE
+
+
 def store_patch(base: pa.Array, base_digest: bytes, after: pa.Array) -> bytes | None:
     """An array as a patch of another; None where writing it whole is better."""
     if len(base) != len(after) or len(after) < _LEAST_ROWS:
         return None
     rows = differing_rows(base, after)
-    if rows is None or len(rows) > len(after) * MOST_SHARE:
+    if rows is None or len(rows) > len(after) * _most_share(rows):
         return None
     sink = pa.BufferOutputStream()
     values = after.take(pa.array(rows))

@@ -109,6 +109,24 @@ def test_too_many_differences_make_no_patch() -> None:
     assert store_patch(base, bytes(32), pa.array(np.arange(999))) is None
 
 
+@pytest.mark.parametrize(
+    ("start", "stop", "step", "fits"),
+    [(100, 800, 1, True), (100, 900, 1, False), (0, 240, 2, True), (0, 600, 4, False)],
+)
+def test_a_patch_may_be_longer_where_its_rows_lie_together(
+    start: int, stop: int, step: int, fits: bool
+) -> None:
+    base, values = pa.array(np.arange(1000)), np.arange(1000)
+    values[start:stop:step] += 5000
+    after = pa.array(values)
+    before, digest = column_digest(base), column_digest(after)
+    patch = store_patch(base, before, after)
+    assert (patch is not None) is fits
+    if patch is not None:
+        stored = {before: store_column(base), digest: patch}
+        assert load_array(stored, base.type, digest).equals(after)
+
+
 def test_a_patch_on_another_base_is_found() -> None:
     base, after = pa.array(np.arange(1000)), pa.array(np.r_[7, np.arange(1, 1000)])
     patch = store_patch(base, column_digest(base), after)
