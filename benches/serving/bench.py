@@ -145,6 +145,7 @@ def report(side: Side, found: dict[str, Any]) -> int:
 
 _COLUMNS = (
     "1", "8", "32", "p50", "rows/s", "alone", "cpu", "cold", "memory", "ms", "req/s", "krows/s",
+    "kalone",
 )  # fmt: skip
 
 
@@ -156,7 +157,7 @@ def _head() -> None:
     print(
         "at 32, cold start, memory (less is better); then own figures: p50 in ms at 1, requests/s"
     )
-    print("at 32, thousand rows/s by 1,000 at 8")
+    print("at 32, thousand rows/s by 1,000 at 8 and alone")
     print(f"{'':<18}" + "".join(f"{name:>9}" for name in _COLUMNS), flush=True)
 
 

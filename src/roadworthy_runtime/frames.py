@@ -283,15 +283,18 @@ def by_codes(values: Any, codes: Codes) -> Optional[Packed]:
 
 
 def joined(type_: str, parts: Sequence[Packed]) -> Packed:
-    """Columns of one type and the same levels, one after the other."""
-    n = sum(map(len, parts))
+    """Columns of one type and the same levels, one after the other.
+
+    Raises OverflowError where texts have more than 2 GiB together.
+    """
+    n = sum(part.n for part in parts)
     validity: Optional[Buffer] = None
     if any(part.validity is not None for part in parts):
         validity = _joined_bits([(part.n, part.validity) for part in parts])
     levels = parts[0].levels
     firsts = [part.buffers[0] for part in parts]
     if type_ == "bool":
-        return Packed(n, validity, [_joined_bits([(len(p), p.buffers[0]) for p in parts])])
+        return Packed(n, validity, [_joined_bits([(part.n, part.buffers[0]) for part in parts])])
     if type_ in FIXED or levels:
         return Packed(n, validity, [b"".join(firsts)], levels)
     offsets = array("i", [0])

@@ -52,7 +52,8 @@ from roadworthy.serving.table import GatewayRelease, GatewayTable, GatewayWorker
 
 TICK_SECONDS = 0.1
 STARTING_TICK_SECONDS = 0.02
-"""While something starts, so that it serves as soon as it can."""
+STARTING_SECONDS = 10.0
+"""So long after a worker began to start it is looked at more often, to serve as soon as it can."""
 REPORT_SECONDS = 2.0
 RETRY_SECONDS = 0.5
 LOCK_SECONDS = 5.0
@@ -135,7 +136,8 @@ class Agent:
         self._sent: GatewayTable | None = None
         self._starts: set[asyncio.Task[None]] = set()
         self._numbers = itertools.count(int(time.time() * 1000) % 10**9)
-        self._reported = (b"", 0.0)
+        self._said = b""
+        self._written = (b"", 0.0)
         self._retry_at = 0.0
         self._problem = ""
 
@@ -180,8 +182,9 @@ class Agent:
                     task.cancel()
 
     def _tick(self) -> float:
-        starts = any(worker.state == "starting" for worker in self.workers.values())
-        return STARTING_TICK_SECONDS if starts or not self.gateways.state else TICK_SECONDS
+        since = time.monotonic() - STARTING_SECONDS
+        starts = any(w.state == "starting" and w.began > since for w in self.workers.values())
+        return STARTING_TICK_SECONDS if starts else TICK_SECONDS
 
     async def _try_step(self) -> None:
         """A step; where the disk fails, what runs goes on and the next step tries again."""
@@ -307,8 +310,10 @@ class Agent:
             self.changed.set()
 
     async def _report_to(self, sink: StatusSink) -> None:
+        """Tell what changed at once, and what is the case at least every REPORT_SECONDS."""
         while True:
-            await self._news.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), REPORT_SECONDS)
             self._news.clear()
             try:
                 await sink(self.status())
@@ -439,12 +444,14 @@ class Agent:
     def _write_status(self) -> None:
         status = self.status()
         gist = self._gist(status)
-        if gist != self._reported[0] or time.monotonic() - self._reported[1] > REPORT_SECONDS:
-            self._reported = (gist, time.monotonic())
+        if gist != self._said:
+            self._said = gist
             self._news.set()
+        if gist != self._written[0] or time.monotonic() - self._written[1] > REPORT_SECONDS:
             write_atomically(self.directory / "status.json", msgspec.json.encode(status))
             for log in (self.directory / "logs").glob("*.log"):
                 trim(log)
+            self._written = (gist, time.monotonic())
 
     @staticmethod
     def _gist(status: AgentStatus) -> bytes:
