@@ -1,8 +1,9 @@
 """Patches: a column of a run that differs from an older one in few rows, kept as those rows.
 
 This is the overlay for scattered edits. A patch always rests on a whole piece, never on another
-patch, so reading takes one step; once it would hold more than an eighth of the rows, or three
-quarters where they lie together, the column is written whole again, which folds it in.
+patch, so reading takes one step; once it would hold more than an eighth of the rows, the column is
+written whole again, which folds it in. Where up to three quarters lie together, whichever is
+shorter decides: reading a patch takes longer, so it has to be less than half as long.
 """
 
 from __future__ import annotations
@@ -16,7 +17,13 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from roadworthy.data import paged
-from roadworthy.data.columns import column_digest, fixed_values, is_bytes, load_column
+from roadworthy.data.columns import (
+    column_digest,
+    fixed_values,
+    is_bytes,
+    load_column,
+    store_column,
+)
 from roadworthy.data.stored import PATCH, Stored, base_of, damaged_piece
 
 MOST_SHARE, MOST_TOGETHER = 1 / 8, 3 / 4
@@ -78,7 +85,10 @@ def store_patch(base: pa.Array, base_digest: bytes, after: pa.Array) -> bytes | 
         use_dictionary=["v"],
         column_encoding={"row": "DELTA_BINARY_PACKED"},
     )
-    return b"".join((bytes([PATCH]), base_digest, sink.getvalue()))
+    patch = b"".join((bytes([PATCH]), base_digest, sink.getvalue()))
+    if len(rows) > len(after) * MOST_SHARE and 2 * len(patch) > len(store_column(after)):
+        return None
+    return patch
 
 
 def load_array(

@@ -242,9 +242,10 @@ class PieceWriter:
         self._settle()
         self._sender.begin_to_settle()
         if self._pack.packed:  # while the pieces of those before are put into the table
-            pack, self._pack = self._pack, OpenPack()
+            pack = self._pack
             pack.close()
             digest = self.store.blobs.put(pack.whole())
+            self._pack = OpenPack()
             self.unregistered.append((digest, len(pack), pack.packed))
             self._finished.append(pack)
         self._await()
@@ -316,7 +317,7 @@ class PieceWriter:
         known = self.store.known(waiting)
         self.relied.update(known)
         for digest, data in waiting.items():
-            if digest not in known:
+            if digest not in known and not self._has(digest):
                 self._pack.add_bytes(digest, data)
         if len(self._pack) >= self._most:
             self._send()

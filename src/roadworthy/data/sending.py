@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 from roadworthy.data.packs import OpenPack, Packed
 from roadworthy.storage.blobs import Blobs
@@ -13,7 +14,9 @@ from roadworthy.storage.queries.pieces import PackGone, register_pack, register_
 
 _PACKS_TOGETHER, _PIECES_TOGETHER = 8, 100_000
 _MOST_SENT = 2
+"""Packs that wait to be stored: one at work and the next, for each is held in memory."""
 
+T = TypeVar("T")
 _Known = tuple[str, int, list[Packed]]
 
 
@@ -21,8 +24,9 @@ class PackSender:
     """Stores packs and makes them known, one after the other, in a thread of its own.
 
     A pack is known as soon as it is stored, as one that is being made use of; the pieces of some
-    packs are put into the table together. ``packs`` and ``added`` are what was stored,
-    ``relied`` the pieces that other packs had already.
+    packs are put into the table together. ``packs`` and ``added`` are what was stored, ``sent``
+    the pieces that can't be read yet, ``relied`` those that other packs had already. What went
+    wrong once is raised by every later call: pieces are missing then.
 
     The thread hashes, writes and has the database work, all of which leaves the interpreter to
     the work beside it: threads that call for each of many pieces would mostly wait for each other.
@@ -39,10 +43,12 @@ class PackSender:
         self._pool: ThreadPoolExecutor | None = None
         self._sent: deque[Future[_Known]] = deque()
         self._stored: list[_Known] = []
+        self._error: Exception | None = None
         self._registering: tuple[list[_Known], Future[list[bytes]]] | None = None
 
     def send(self, pack: OpenPack) -> None:
         """Has a pack stored. Raises what went wrong with one before."""
+        self._check()
         while len(self._sent) >= _MOST_SENT:
             self._take()
         pieces = sum(len(packed) for _, _, packed in self._stored)
@@ -54,6 +60,7 @@ class PackSender:
 
     def begin_to_settle(self) -> None:
         """Has all pieces put into the table that are not yet. Raises what went wrong."""
+        self._check()
         while self._sent:
             self._take()
         if self._stored:
@@ -69,6 +76,17 @@ class PackSender:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _result(self, future: Future[T]) -> T:
+        try:
+            return future.result()
+        except Exception as error:
+            self._error = error
+            raise
 
     def _threads(self) -> ThreadPoolExecutor:
         if self._pool is None:
@@ -95,7 +113,7 @@ class PackSender:
         self._database.write(lambda c: register_pack(c, digest, size, [], at, rewritten=rewritten))
 
     def _take(self) -> None:
-        stored = self._sent.popleft().result()
+        stored = self._result(self._sent.popleft())
         digest, size, _ = stored
         self.added += size
         self.packs.append(digest)
@@ -114,6 +132,7 @@ class PackSender:
     def _registered(self) -> None:
         if self._registering is not None:
             (stored, future), self._registering = self._registering, None
-            self.relied += future.result()
+            relied = self._result(future)
+            self.relied += relied
             for _, _, packed in stored:
                 self.sent.difference_update([piece[0] for piece in packed])

@@ -59,11 +59,11 @@ def store_bytes(data: bytes | memoryview) -> bytes:
 
 
 def compressed(data: bytes | memoryview) -> bytes:
-    """Bytes as they are stored where that saves a tenth or more; else empty: ``KEPT`` and they."""
+    """Bytes as they are stored where compressing saves a tenth or more; else nothing."""
     if len(data) >= _LEAST_TO_COMPRESS and not _is_dense(data):
         packed: bytes = _ZSTD.compress(data, asbytes=True)
         if len(packed) + 8 < len(data) * 0.9:
-            return b"\x01" + len(data).to_bytes(8, "little") + packed
+            return bytes([ZSTD]) + len(data).to_bytes(8, "little") + packed
     return b""
 
 

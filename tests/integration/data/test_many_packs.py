@@ -14,6 +14,7 @@ from roadworthy.data import Datasets, PutFile
 from roadworthy.data import sending as module
 from roadworthy.data.pieces import PieceWriter
 from roadworthy.data.stored import digest_bytes, load_bytes, store_bytes
+from roadworthy.errors import StorageError
 from roadworthy.settings import Settings
 from roadworthy.storage.queries.packs import all_packs
 from roadworthy.storage.queries.pieces import PackGone, hold, register_pack
@@ -141,6 +142,28 @@ def test_packs_of_a_writer_that_died_are_collected(datasets: Datasets) -> None:
     assert datasets.collect(grace=NOW, dry_run=False).deleted >= 3
     assert datasets.check().problems == []
     assert b"".join(datasets.read("d").parts(datasets.read("d").entry("a"))) == b"a"
+
+
+def test_a_pack_that_could_not_be_stored_is_not_forgotten(
+    datasets: Datasets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, failing = datasets.store.blobs.put, [True]
+
+    def put_unless_full(data: bytes) -> str:
+        if failing and failing.pop():
+            raise StorageError("the disk is full")
+        return plain(data)
+
+    monkeypatch.setattr(datasets.store.blobs, "put", put_unless_full)
+
+    def put_and_finish(writer: PieceWriter, seed: int) -> None:
+        put(writer, some_pieces(50, seed))
+        writer.finish()
+
+    with PieceWriter(datasets.store, datasets.now, SMALL) as writer:
+        for seed in range(2):  # storing works again the second time, and still pieces are missing
+            with pytest.raises(StorageError, match="full"):
+                put_and_finish(writer, seed)
 
 
 def test_what_is_erased_is_in_no_pack(datasets: Datasets, tmp_path: Path) -> None:

@@ -111,12 +111,13 @@ def test_too_many_differences_make_no_patch() -> None:
 
 @pytest.mark.parametrize(
     ("start", "stop", "step", "fits"),
-    [(100, 800, 1, True), (100, 900, 1, False), (0, 240, 2, True), (0, 600, 4, False)],
+    [(100, 400, 1, True), (100, 800, 1, False), (0, 600, 2, True), (0, 600, 4, False)],
 )
 def test_a_patch_may_be_longer_where_its_rows_lie_together(
     start: int, stop: int, step: int, fits: bool
 ) -> None:
-    base, values = pa.array(np.arange(1000)), np.arange(1000)
+    values = np.random.default_rng(5).random(1000)
+    base = pa.array(values.copy())
     values[start:stop:step] += 5000
     after = pa.array(values)
     before, digest = column_digest(base), column_digest(after)
@@ -125,6 +126,13 @@ def test_a_patch_may_be_longer_where_its_rows_lie_together(
     if patch is not None:
         stored = {before: store_column(base), digest: patch}
         assert load_array(stored, base.type, digest).equals(after)
+
+
+def test_a_long_patch_has_to_be_shorter_than_the_whole() -> None:
+    values = np.arange(1000)
+    base = pa.array(values.copy())
+    values[100:400] += 5000  # a sequence is short itself
+    assert store_patch(base, column_digest(base), pa.array(values)) is None
 
 
 def test_a_patch_on_another_base_is_found() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -57,13 +57,15 @@ def _insert_plain(connection: Connection, table: sa.Table, rows: Sequence[tuple[
     return int(connection.exec_driver_sql(text, values, execution_options=counted).rowcount)
 
 
-@cache
+@lru_cache(maxsize=32)
 def _sqlite_text(table: sa.Table, rows: int) -> str:
     """The statement for so many rows: one a row would take half as long again."""
     row = f"({', '.join('?' * len(table.c))})"
     one = str(_insert_or_leave("sqlite", table).compile(dialect=sqlite_driver.dialect()))
-    assert one.count(row) == 1
-    return one.replace(row, ", ".join([row] * rows))
+    before, found, after = one.partition(row)
+    if not found:
+        raise NotImplementedError(f"SQLAlchemy writes an insertion as {one!r}")
+    return before + ", ".join([row] * rows) + after
 
 
 def put_row(connection: Connection, table: sa.Table, key: Mapping[str, Any], **values: Any) -> None:
